@@ -1,0 +1,183 @@
+/**
+ * The port between the HTTP layer and everything that can generate text.
+ *
+ * Units   times in ms, lengths in tokens, log-probabilities natural.
+ * Errors  `submit` rejects with a HearthError while a status is still possible; from then on
+ *         the same errors are thrown by iterating `events`.
+ */
+import type { Priority } from './priority.ts';
+
+export type Role = 'system' | 'developer' | 'user' | 'assistant' | 'tool';
+
+/** Messages always have parts. Media parts come with the models that can see. */
+export interface Part {
+  readonly type: 'text';
+  readonly text: string;
+}
+
+export interface ToolCall {
+  readonly id: string;
+  readonly name: string;
+  /** JSON text, as the model wrote it. */
+  readonly arguments: string;
+}
+
+export interface Message {
+  readonly role: Role;
+  readonly parts: readonly Part[];
+  readonly name?: string | undefined;
+  /** Calls an assistant turn made. */
+  readonly toolCalls?: readonly ToolCall[] | undefined;
+  /** The call that a `tool` turn answers. */
+  readonly toolCallId?: string | undefined;
+}
+
+export type Prompt =
+  | { readonly messages: readonly Message[] }
+  | { readonly text: string }
+  | { readonly tokens: readonly number[] };
+
+/** Every field is resolved: defaults are applied before the engine sees a request. */
+export interface Sampling {
+  /** ≥ 0; 0 is greedy. */
+  readonly temperature: number;
+  /** (0, 1]; 1 is off. */
+  readonly topP: number;
+  /** ≥ 0; 0 is off. */
+  readonly topK: number;
+  /** [0, 1]; 0 is off. */
+  readonly minP: number;
+  /** [-2, 2], over generated tokens only; 0 is off. */
+  readonly frequencyPenalty: number;
+  /** [-2, 2], over generated tokens only; 0 is off. */
+  readonly presencePenalty: number;
+  /** > 0, over the last 64 tokens of prompt and answer; 1 is off. */
+  readonly repeatPenalty: number;
+  /** Unsigned 32-bit. Drawn at random where the client gave none, so that it can be reported. */
+  readonly seed: number;
+  /** Added to the logits: [token id, bias]. -100 and below bans, 100 and above forces. */
+  readonly logitBias: readonly (readonly [id: number, bias: number])[];
+  /** Go on after the model's own end of generation, until a limit or a stop string. */
+  readonly ignoreEos: boolean;
+}
+
+export interface GenerationRequest {
+  readonly model: string;
+  readonly prompt: Prompt;
+  readonly sampling: Sampling;
+  /** Undefined: the rest of the slot's context. 0: read nothing, generate nothing. */
+  readonly maxTokens?: number | undefined;
+  /** Up to 4 strings, none empty. The answer ends before the first that appears. */
+  readonly stops: readonly string[];
+  /** Report the prompt's own text in `started`. */
+  readonly echo?: boolean | undefined;
+}
+
+export interface CallContext {
+  readonly requestId: string;
+  /** Whose cache may be shared. One value until keys exist. */
+  readonly tenant: string;
+  readonly priority: Priority;
+  /** Keeps requests of one conversation on one replica. */
+  readonly affinity?: string | undefined;
+  /** Aborted when nobody wants the answer any more. The slot is free within one step. */
+  readonly signal: AbortSignal;
+}
+
+export interface Usage {
+  readonly promptTokens: number;
+  /** Part of `promptTokens` that was found in the KV cache. */
+  readonly cachedTokens: number;
+  readonly generatedTokens: number;
+}
+
+/** From a monotonic clock, ms. */
+export interface Timings {
+  /** Arrival to grant. */
+  readonly queueMs: number;
+  /** Grant to first token; undefined when no token was produced. */
+  readonly prefillMs?: number | undefined;
+  /** First to last token. */
+  readonly decodeMs: number;
+}
+
+export type FinishReason = 'stop' | 'length' | 'tool_calls';
+
+export type GenerationEvent =
+  | {
+      readonly type: 'waiting';
+      readonly why: 'queue' | 'loading';
+      /** Requests that will be granted before this one. */
+      readonly position?: number | undefined;
+    }
+  | {
+      /** The worker has the exact counts. Comes before any token, exactly once. */
+      readonly type: 'started';
+      readonly promptTokens: number;
+      readonly cachedTokens: number;
+      /** Only when `echo` was asked for. */
+      readonly promptText?: string | undefined;
+    }
+  | {
+      /** Never splits a character, never holds text that may still become a stop string. */
+      readonly type: 'delta';
+      readonly choice: number;
+      readonly text: string;
+      readonly ids: readonly number[];
+    }
+  | {
+      readonly type: 'finished';
+      readonly choice: number;
+      readonly reason: FinishReason;
+      /** The stop string that ended the answer, if one did. */
+      readonly stop?: string | undefined;
+    }
+  /** Exactly once, last. Failures are thrown instead. */
+  | { readonly type: 'done'; readonly usage: Usage; readonly timings: Timings };
+
+export interface Ticket {
+  readonly id: string;
+  readonly priority: Priority;
+  /** May be iterated once. Leaving the loop early cancels the request. */
+  readonly events: AsyncIterable<GenerationEvent>;
+}
+
+export type ModelState = 'starting' | 'loading' | 'ready' | 'draining' | 'stopped' | 'failed';
+
+export interface ModelInfo {
+  readonly name: string;
+  readonly backend: string;
+  readonly state: ModelState;
+  /** Why `state` is `failed`, in one line. */
+  readonly reason?: string | undefined;
+  /** 0 to 1 while loading. */
+  readonly progress?: number | undefined;
+  /** Seconds since the epoch at which the model entered the table. */
+  readonly createdS: number;
+  readonly slots: number;
+  /** Per slot. */
+  readonly contextTokens: number;
+  /** What the model uses where a request says nothing. */
+  readonly defaults: Partial<Omit<Sampling, 'seed' | 'logitBias'>>;
+  /** Known once the model has been loaded. */
+  readonly facts?: ModelFacts | undefined;
+}
+
+/** What a worker found in the file. */
+export interface ModelFacts {
+  readonly architecture: string;
+  readonly parameters: number;
+  readonly fileBytes: number;
+  readonly trainedContextTokens: number;
+  readonly vocabularySize: number;
+  /** Has a chat template, so that messages can be rendered. */
+  readonly chat: boolean;
+  /** `metal`, `cuda`, `vulkan` or `cpu`. */
+  readonly device: string;
+}
+
+export interface Engine {
+  /** The configured models, the default one first. */
+  models(): readonly ModelInfo[];
+  submit(request: GenerationRequest, call: CallContext): Promise<Ticket>;
+}

@@ -1,0 +1,185 @@
+/**
+ * What the orchestrator and a worker say to each other. This file is the document: message types,
+ * version first, no behaviour beyond checking what came in.
+ *
+ *   worker ── hello ──▶            states of the conversation:
+ *          ◀─ welcome ──           hello → welcome → load → (load_progress)* → loaded | load_failed
+ *          ◀─ load ─────           then any number of calls, many at once:
+ *          ── loaded ──▶             generate → accepted → (step)* → finished | failed
+ *          ◀─ generate ─             cancel at any time: the call ends with finished "cancelled",
+ *          ── accepted ▶             or with whatever end crossed it on the way
+ *          ── step ────▶           drain → drained: no new calls are sent, running ones end first
+ *          ── finished ▶           shutdown: the worker exits with 0 as soon as it can
+ *
+ * Units   `…Ms` milliseconds, `…Bytes` bytes, `…Tokens` tokens. Integers are < 2^53; `call` is a
+ *         positive number that the orchestrator never uses twice on one channel.
+ * Errors  a message that these schemas refuse is a protocol error: the worker is killed.
+ * Frames  `codec.ts`. A change here is a new VERSION and a line in CHANGELOG.
+ */
+import * as z from 'zod';
+
+import { CATALOGUE, type ErrorCode, type WireError } from '../core/errors.ts';
+
+export const VERSION = 1;
+
+/** Tokens a stream may be ahead of its reader before the worker pauses it. */
+export const INITIAL_CREDIT_TOKENS = 256;
+
+const count = z.int().nonnegative();
+const call = z.int().positive();
+const errorCode = z.enum(Object.keys(CATALOGUE) as [ErrorCode, ...ErrorCode[]]);
+
+const wireError: z.ZodType<WireError> = z.object({
+  code: errorCode,
+  message: z.string(),
+  param: z.string().optional(),
+  retryAfterMs: z.number().nonnegative().optional(),
+  detail: z.record(z.string(), z.union([z.string(), z.number()])).optional(),
+});
+
+const part = z.object({ type: z.literal('text'), text: z.string() });
+
+const message = z.object({
+  role: z.enum(['system', 'developer', 'user', 'assistant', 'tool']),
+  parts: z.array(part),
+  name: z.string().optional(),
+  toolCalls: z
+    .array(z.object({ id: z.string(), name: z.string(), arguments: z.string() }))
+    .optional(),
+  toolCallId: z.string().optional(),
+});
+
+const prompt = z.union([
+  z.object({ messages: z.array(message) }),
+  z.object({ text: z.string() }),
+  z.object({ tokens: z.array(count) }),
+]);
+
+const sampling = z.object({
+  temperature: z.number().nonnegative(),
+  topP: z.number().positive().max(1),
+  topK: count,
+  minP: z.number().min(0).max(1),
+  frequencyPenalty: z.number(),
+  presencePenalty: z.number(),
+  repeatPenalty: z.number().positive(),
+  seed: z.int().min(0).max(0xffff_ffff),
+  logitBias: z.array(z.tuple([count, z.number()])),
+  ignoreEos: z.boolean(),
+});
+
+/** Orchestrator → worker. */
+export const ToWorker = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('welcome'),
+    version: z.literal(VERSION),
+    heartbeatIntervalMs: z.int().positive(),
+  }),
+  z.object({
+    type: z.literal('load'),
+    path: z.string(),
+    contextTokens: z.int().positive(),
+    slots: z.int().positive(),
+    threads: z.int().positive(),
+    gpu: z.enum(['auto', 'metal', 'cuda', 'vulkan', 'off']),
+  }),
+  z.object({
+    type: z.literal('generate'),
+    call,
+    requestId: z.string(),
+    tenant: z.string(),
+    priority: z.enum(['high', 'normal', 'low']),
+    prompt,
+    sampling,
+    maxTokens: count.optional(),
+    stops: z.array(z.string().min(1)),
+    echo: z.boolean(),
+    creditTokens: z.int().positive(),
+  }),
+  z.object({ type: z.literal('credit'), call, tokens: z.int().positive() }),
+  z.object({ type: z.literal('cancel'), call }),
+  z.object({ type: z.literal('drain') }),
+  z.object({ type: z.literal('shutdown') }),
+]);
+
+const facts = z.object({
+  architecture: z.string(),
+  parameters: count,
+  fileBytes: count,
+  trainedContextTokens: count,
+  vocabularySize: count,
+  chat: z.boolean(),
+  device: z.string(),
+});
+
+/** Worker → orchestrator. */
+export const FromWorker = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('hello'),
+    version: z.int(),
+    runId: z.string(),
+    backend: z.string(),
+    /** Version of the library that runs the model. */
+    build: z.string(),
+    pid: z.int().positive(),
+  }),
+  z.object({ type: z.literal('load_progress'), fraction: z.number().min(0).max(1) }),
+  z.object({
+    type: z.literal('loaded'),
+    contextTokens: z.int().positive(),
+    slots: z.int().positive(),
+    facts,
+    /** Where the time went: part of loading → ms. */
+    loadMs: z.record(z.string(), z.number().nonnegative()),
+  }),
+  /** `log` is the tail of what the native library wrote. */
+  z.object({ type: z.literal('load_failed'), reason: z.string(), log: z.string() }),
+  z.object({
+    type: z.literal('accepted'),
+    call,
+    promptTokens: count,
+    cachedTokens: count,
+    promptText: z.string().optional(),
+  }),
+  /** One per decode step at most, for all the sequences that have something to say. */
+  z.object({
+    type: z.literal('step'),
+    sequences: z.array(z.object({ call, ids: z.array(count), text: z.string() })),
+  }),
+  z.object({
+    type: z.literal('finished'),
+    call,
+    reason: z.enum(['stop', 'length', 'cancelled']),
+    stop: z.string().optional(),
+    promptTokens: count,
+    cachedTokens: count,
+    generatedTokens: count,
+  }),
+  z.object({ type: z.literal('failed'), call, error: wireError }),
+  /** `steps` counts decode steps since the load: it moves while there is work, or the loop hangs. */
+  z.object({
+    type: z.literal('heartbeat'),
+    phase: z.enum(['starting', 'loading', 'idle', 'prefill', 'decode']),
+    steps: count,
+    stepMs: z.number().nonnegative(),
+    active: count,
+    waiting: count,
+    rssBytes: count,
+    gpuBytes: count,
+    kvUsedTokens: count,
+  }),
+  z.object({ type: z.literal('drained') }),
+  z.object({
+    type: z.literal('log'),
+    level: z.enum(['debug', 'info', 'warn', 'error']),
+    message: z.string(),
+    fields: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+  }),
+]);
+
+export type ToWorkerMessage = z.output<typeof ToWorker>;
+export type FromWorkerMessage = z.output<typeof FromWorker>;
+export type GenerateMessage = Extract<ToWorkerMessage, { type: 'generate' }>;
+export type LoadMessage = Extract<ToWorkerMessage, { type: 'load' }>;
+export type LoadedMessage = Extract<FromWorkerMessage, { type: 'loaded' }>;
+export type HeartbeatMessage = Extract<FromWorkerMessage, { type: 'heartbeat' }>;
