@@ -7,6 +7,9 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     maxWorkers: 2,
-    reporters: process.env['CI'] === 'true' ? ['default', ['json', { outputFile: '.cache/test-report.json' }]] : ['default'],
+    reporters:
+      process.env.CI === 'true'
+        ? ['default', ['json', { outputFile: '.cache/test-report.json' }]]
+        : ['default'],
   },
 });

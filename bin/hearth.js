@@ -41,12 +41,16 @@ function ensureSetUp() {
     stdio: ['ignore', 2, 2],
   });
   if (result.error || result.status !== 0) {
-    const why = result.error ? result.error.message : `npm ci exited with ${result.status ?? result.signal}`;
+    const why = result.error
+      ? result.error.message
+      : `npm ci exited with ${result.status ?? result.signal}`;
     fail(`could not install dependencies: ${why}. Check the network and run the command again.`);
   }
   mkdirSync(join(root, 'node_modules'), { recursive: true });
   writeFileSync(stampFile, stamp);
-  process.stderr.write(`hearth: dependencies ready in ${((Date.now() - started) / 1000).toFixed(0)} s\n`);
+  process.stderr.write(
+    `hearth: dependencies ready in ${((Date.now() - started) / 1000).toFixed(0)} s\n`,
+  );
 }
 
 function findNode() {

@@ -148,7 +148,8 @@ export const CATALOGUE = {
   worker_protocol: {
     who: 'worker',
     means: 'The worker sent something that is not of the protocol and was killed.',
-    remedy: 'Report it: worker and server are of different builds, or a library wrote to the channel.',
+    remedy:
+      'Report it: worker and server are of different builds, or a library wrote to the channel.',
   },
   worker_hung: {
     who: 'worker',
@@ -288,7 +289,13 @@ export function isErrorCode(value: string): value is ErrorCode {
 }
 
 /** Rebuilds the error that a WireError was made from, with the class that its code implies. */
-export function fromWireError({ code, message, param, retryAfterMs, detail = {} }: WireError): HearthError {
+export function fromWireError({
+  code,
+  message,
+  param,
+  retryAfterMs,
+  detail = {},
+}: WireError): HearthError {
   switch (CATALOGUE[code].who) {
     case 'request':
       return new RequestError(code as RequestCode, message, { detail, param });

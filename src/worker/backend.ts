@@ -8,7 +8,12 @@
  * for it. Between them come `accepted` once and `tokens` any number of times, in this order.
  */
 import type { WireError } from '../core/errors.ts';
-import type { GenerateMessage, HeartbeatMessage, LoadedMessage, LoadMessage } from '../ipc/protocol.ts';
+import type {
+  GenerateMessage,
+  HeartbeatMessage,
+  LoadedMessage,
+  LoadMessage,
+} from '../ipc/protocol.ts';
 
 export type LoadSpec = Omit<LoadMessage, 'type'>;
 export type Loaded = Omit<LoadedMessage, 'type'>;

@@ -1,0 +1,63 @@
+/**
+ * What the orchestrator tells the outside about itself, for metrics. Calls are synchronous, cheap
+ * and never throw. Units: ms, bytes, tokens; labels are bounded (model names come from the table).
+ */
+
+import type { ModelState, Usage } from './engine.ts';
+import type { Latency } from './latency.ts';
+import type { Priority } from './priority.ts';
+
+interface RequestLabels {
+  readonly model: string;
+  readonly priority: Priority;
+}
+
+export type Outcome = 'stop' | 'length' | 'tool_calls' | 'cancelled' | 'failed';
+
+export interface WorkerVitals {
+  readonly ageMs: number;
+  readonly steps: number;
+  readonly rssBytes: number;
+  readonly gpuBytes: number;
+  readonly kvUsedTokens: number;
+}
+
+export interface Observer {
+  queued(labels: RequestLabels): void;
+  /** Left the queue, to a slot or otherwise. */
+  dequeued(labels: RequestLabels & { readonly granted: boolean; readonly waitMs: number }): void;
+  rejected(reason: 'queue_full' | 'draining' | 'model_failed'): void;
+  queueTimeout(priority: Priority): void;
+  firstToken(labels: RequestLabels & { readonly ttftMs: number }): void;
+  /** Time between two frames with tokens of one sequence. */
+  tokenGap(gapMs: number): void;
+  ended(
+    labels: RequestLabels & {
+      readonly outcome: Outcome;
+      readonly usage: Usage;
+      readonly latency: Latency | undefined;
+    },
+  ): void;
+  slots(model: string, counts: { readonly busy: number; readonly free: number }): void;
+  workerState(model: string, state: ModelState): void;
+  workerRestarted(model: string, reason: string): void;
+  workerVitals(model: string, vitals: WorkerVitals): void;
+  modelLoaded(model: string, loadMs: number): void;
+}
+
+function nothing(): void {}
+
+export const silentObserver: Observer = {
+  queued: nothing,
+  dequeued: nothing,
+  rejected: nothing,
+  queueTimeout: nothing,
+  firstToken: nothing,
+  tokenGap: nothing,
+  ended: nothing,
+  slots: nothing,
+  workerState: nothing,
+  workerRestarted: nothing,
+  workerVitals: nothing,
+  modelLoaded: nothing,
+};

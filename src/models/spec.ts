@@ -1,0 +1,19 @@
+/** What a model name means: one row of the table that requests are looked up in. */
+import type { Sampling } from '../core/engine.ts';
+
+export const BACKENDS = ['llama-cpp', 'fake'] as const;
+export type BackendName = (typeof BACKENDS)[number];
+
+export interface ModelSpec {
+  /** What clients write in `model`. An identifier, never a path. */
+  readonly name: string;
+  readonly backend: BackendName;
+  /** A GGUF file; for `fake` a JSON script. Absolute. */
+  readonly path: string;
+  readonly slots: number;
+  /** Per slot. */
+  readonly contextTokens: number;
+  readonly threads: number;
+  readonly gpu: 'auto' | 'metal' | 'cuda' | 'vulkan' | 'off';
+  readonly defaults: Partial<Omit<Sampling, 'seed' | 'logitBias'>>;
+}
