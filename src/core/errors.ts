@@ -156,6 +156,11 @@ export const CATALOGUE = {
     means: 'The worker made no progress within its limit and was killed.',
     remedy: 'See the log; lower `context_tokens` or choose a smaller model if the machine swaps.',
   },
+  deadline_exceeded: {
+    who: 'request',
+    means: 'The request took longer than `[server] request_deadline_s`, waiting included.',
+    remedy: 'Ask for fewer tokens, or raise the deadline.',
+  },
   slow_reader: {
     who: 'request',
     means: 'The client did not read its stream for 30 s, and the stream was cut.',
