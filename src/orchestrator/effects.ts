@@ -1,0 +1,61 @@
+/**
+ * The words between the pure scheduler and the loop that owns it: events go in, effects come out.
+ *
+ * A request is named by its `key`, a number that is never used twice; ids that clients may choose
+ * are not names. The life of a key, as the scheduler sees it:
+ *
+ *   submitted ──▶ rejected                                         (the end)
+ *            `──▶ queued ──▶ dropped                               (the end)
+ *             `─────┴──────▶ granted ──ended──▶                    (the end)
+ *                    ▲          │
+ *                    `─returned─´    its replica died before it had a token
+ *
+ * Units  times in ms of the monotonic clock; `units` are sequences.
+ */
+import type { Priority } from '../core/priority.ts';
+
+export type SchedulerEvent =
+  | {
+      readonly type: 'submitted';
+      readonly key: number;
+      readonly model: string;
+      readonly priority: Priority;
+      /** Slots it needs at once. More than a replica has means: all that it has. */
+      readonly units: number;
+    }
+  /** Nobody wants the answer any more. */
+  | { readonly type: 'cancelled'; readonly key: number }
+  /** A granted request is over, however it ended: its slots are free. */
+  | { readonly type: 'ended'; readonly key: number }
+  /** A granted request goes back to its place in the queue, at most once per grant. */
+  | { readonly type: 'returned'; readonly key: number }
+  /** Deadlines may have passed. */
+  | { readonly type: 'tick' }
+  /** The model can answer with this many slots. */
+  | { readonly type: 'ready'; readonly model: string; readonly slots: number }
+  /** Its replica is gone; what ran on it is reported by `ended` or `returned`, one by one. */
+  | { readonly type: 'lost'; readonly model: string }
+  /** No replica will come: what waits is dropped, what arrives is rejected. */
+  | { readonly type: 'failed'; readonly model: string }
+  /** A failed model is tried again: requests may wait for it. */
+  | { readonly type: 'revived'; readonly model: string }
+  /** Nothing new; what is queued and running goes on. */
+  | { readonly type: 'drain' }
+  /** Drops everything that waits. */
+  | { readonly type: 'stop' };
+
+export type Rejection = 'queue_full' | 'draining' | 'model_failed';
+export type Drop = 'cancelled' | 'queue_timeout' | 'draining' | 'model_failed';
+
+/** What the scheduler decided. None of these may throw, wait or call the scheduler. */
+export interface Effects {
+  /** `retryAfterMs` is undefined when no time helps. */
+  rejected(key: number, reason: Rejection, retryAfterMs: number | undefined): void;
+  /** Admitted, and `position` requests will be granted before it. */
+  queued(key: number, position: number): void;
+  granted(key: number, waitMs: number): void;
+  /** Left the queue unserved. */
+  dropped(key: number, reason: Drop, waitMs: number): void;
+  /** Was running when it was cancelled: its replica must be told. Its slot is busy until `ended`. */
+  interrupted(key: number): void;
+}

@@ -1,0 +1,448 @@
+import fc from 'fast-check';
+import { beforeEach, describe, expect, test } from 'vitest';
+
+import { PRIORITIES, type Priority } from '../../../src/core/priority.ts';
+import type { Effects, SchedulerEvent } from '../../../src/orchestrator/effects.ts';
+import { Scheduler } from '../../../src/orchestrator/scheduler.ts';
+
+const LIMITS = { queueDepthMax: 6, queueTimeoutMs: { high: 300, normal: 120, low: 60 } };
+
+/** Writes every effect down as one word, so that a table reads like a story. */
+class Story implements Effects {
+  readonly lines: string[] = [];
+  rejected(key: number, reason: string, retryAfterMs: number | undefined): void {
+    this.lines.push(`reject ${key} ${reason} ${retryAfterMs ?? 'never'}`);
+  }
+  queued(key: number, position: number): void {
+    this.lines.push(`queue ${key} @${position}`);
+  }
+  granted(key: number, waitMs: number): void {
+    this.lines.push(`grant ${key} after ${waitMs}`);
+  }
+  dropped(key: number, reason: string, waitMs: number): void {
+    this.lines.push(`drop ${key} ${reason} after ${waitMs}`);
+  }
+  interrupted(key: number): void {
+    this.lines.push(`interrupt ${key}`);
+  }
+}
+
+let story: Story;
+let scheduler: Scheduler;
+let nowMs: number;
+
+beforeEach(() => {
+  story = new Story();
+  scheduler = new Scheduler(['a', 'b'], LIMITS, story);
+  nowMs = 1_000;
+});
+
+function happens(event: SchedulerEvent, laterMs = 0): string[] {
+  nowMs += laterMs;
+  story.lines.length = 0;
+  scheduler.handle(event, nowMs);
+  return [...story.lines];
+}
+
+function arrives(key: number, priority: Priority = 'normal', { model = 'a', units = 1 } = {}) {
+  return happens({ type: 'submitted', key, model, priority, units });
+}
+
+describe('Scheduler', () => {
+  test('grants at once while a slot is free, then queues with the position', () => {
+    happens({ type: 'ready', model: 'a', slots: 1 });
+    expect(arrives(1)).toEqual(['grant 1 after 0']);
+    expect(arrives(2)).toEqual(['queue 2 @0']);
+    expect(arrives(3)).toEqual(['queue 3 @1']);
+    expect(happens({ type: 'ended', key: 1 }, 40)).toEqual(['grant 2 after 40']);
+  });
+
+  // MX-009
+  test('classes are strict, arrival decides within a class', () => {
+    happens({ type: 'ready', model: 'a', slots: 1 });
+    arrives(1, 'low');
+    expect(arrives(2, 'low')).toEqual(['queue 2 @0']);
+    expect(arrives(3, 'normal')).toEqual(['queue 3 @0']);
+    expect(arrives(4, 'high')).toEqual(['queue 4 @0']);
+    expect(arrives(5, 'normal')).toEqual(['queue 5 @2']);
+    const order = [1, 4, 3, 5].map((key) => happens({ type: 'ended', key })[0]);
+    expect(order).toEqual([
+      'grant 4 after 0',
+      'grant 3 after 0',
+      'grant 5 after 0',
+      'grant 2 after 0',
+    ]);
+  });
+
+  test('a model without a replica queues, and its replica takes them in order', () => {
+    expect(arrives(1)).toEqual(['queue 1 @0']);
+    expect(arrives(2)).toEqual(['queue 2 @1']);
+    expect(happens({ type: 'ready', model: 'b', slots: 4 })).toEqual([]);
+    expect(happens({ type: 'ready', model: 'a', slots: 2 }, 5)).toEqual([
+      'grant 1 after 5',
+      'grant 2 after 5',
+    ]);
+  });
+
+  test('the limit counts what runs and what waits, over all models', () => {
+    happens({ type: 'ready', model: 'a', slots: 2 });
+    for (const key of [1, 2, 3, 4]) arrives(key);
+    for (const key of [5, 6]) arrives(key, 'low', { model: 'b' });
+    expect(arrives(7)).toEqual(['reject 7 queue_full 1000']);
+    happens({ type: 'ended', key: 1 }, 500);
+    expect(arrives(8)).toEqual(['queue 8 @1']);
+  });
+
+  test('the time to retry after is what the queue has taken so far, within bounds', () => {
+    const limits = { queueDepthMax: 3, queueTimeoutMs: { high: 9e9, normal: 2_000, low: 60 } };
+    scheduler = new Scheduler(['a'], limits, story);
+    happens({ type: 'ready', model: 'a', slots: 1 });
+    arrives(1);
+    happens({ type: 'ended', key: 1 }, 700);
+    for (const key of [2, 3, 4]) arrives(key, 'high');
+    expect(arrives(5, 'high')).toEqual(['reject 5 queue_full 2100']);
+    expect(arrives(6, 'normal')).toEqual(['reject 6 queue_full 2000']);
+  });
+
+  test('each class has its own deadline, exact to the millisecond', () => {
+    for (const [index, priority] of PRIORITIES.entries()) arrives(index + 1, priority);
+    expect(scheduler.nextDeadlineMs).toBe(1_060);
+    expect(happens({ type: 'tick' }, 59)).toEqual([]);
+    expect(happens({ type: 'tick' }, 1)).toEqual(['drop 3 queue_timeout after 60']);
+    expect(scheduler.nextDeadlineMs).toBe(1_120);
+    expect(happens({ type: 'tick' }, 500)).toEqual([
+      'drop 1 queue_timeout after 560',
+      'drop 2 queue_timeout after 560',
+    ]);
+    expect(scheduler.nextDeadlineMs).toBeUndefined();
+    expect(scheduler.depth).toBe(0);
+  });
+
+  test('cancelled while it waits: gone; while it runs: interrupted once, busy until it ends', () => {
+    happens({ type: 'ready', model: 'a', slots: 1 });
+    for (const key of [1, 2, 3]) arrives(key);
+    expect(happens({ type: 'cancelled', key: 2 }, 7)).toEqual(['drop 2 cancelled after 7']);
+    expect(happens({ type: 'cancelled', key: 1 })).toEqual(['interrupt 1']);
+    expect(happens({ type: 'cancelled', key: 1 })).toEqual([]);
+    expect(scheduler.counts('a')).toEqual({ busy: 1, free: 0, waiting: 1 });
+    expect(happens({ type: 'ended', key: 1 })).toEqual(['grant 3 after 7']);
+    expect(happens({ type: 'cancelled', key: 1 })).toEqual([]);
+  });
+
+  test('what returns from a dead replica stands where its arrival says', () => {
+    happens({ type: 'ready', model: 'a', slots: 3 });
+    for (const key of [1, 2, 3, 4]) arrives(key);
+    happens({ type: 'lost', model: 'a' });
+    expect(happens({ type: 'returned', key: 2 })).toEqual(['queue 2 @0']);
+    expect(happens({ type: 'returned', key: 1 })).toEqual(['queue 1 @0']);
+    expect(happens({ type: 'ended', key: 3 })).toEqual([]);
+    expect(happens({ type: 'ready', model: 'a', slots: 3 })).toEqual([
+      'grant 1 after 0',
+      'grant 2 after 0',
+      'grant 4 after 0',
+    ]);
+  });
+
+  test('what was cancelled while it ran is not granted again when it returns', () => {
+    happens({ type: 'ready', model: 'a', slots: 1 });
+    arrives(1);
+    happens({ type: 'cancelled', key: 1 });
+    happens({ type: 'lost', model: 'a' });
+    expect(happens({ type: 'returned', key: 1 })).toEqual(['drop 1 cancelled after 0']);
+  });
+
+  test('a failed model drops its waiters and rejects, until it is revived', () => {
+    arrives(1);
+    arrives(2, 'high', { model: 'b' });
+    expect(happens({ type: 'failed', model: 'a' })).toEqual(['drop 1 model_failed after 0']);
+    expect(arrives(3)).toEqual(['reject 3 model_failed never']);
+    happens({ type: 'revived', model: 'a' });
+    expect(arrives(4)).toEqual(['queue 4 @0']);
+  });
+
+  test('draining rejects, and serves what is there; stopping drops what waits', () => {
+    happens({ type: 'ready', model: 'a', slots: 1 });
+    for (const key of [1, 2, 3]) arrives(key);
+    happens({ type: 'drain' });
+    expect(arrives(4)).toEqual(['reject 4 draining 1000']);
+    expect(happens({ type: 'ended', key: 1 })).toEqual(['grant 2 after 0']);
+    expect(happens({ type: 'stop' })).toEqual(['drop 3 draining after 0']);
+    happens({ type: 'lost', model: 'a' });
+    expect(happens({ type: 'returned', key: 2 })).toEqual(['drop 2 draining after 0']);
+    expect(scheduler.depth).toBe(0);
+  });
+
+  test('a large request is not overtaken, and one larger than the replica runs alone', () => {
+    happens({ type: 'ready', model: 'a', slots: 2 });
+    arrives(1);
+    expect(arrives(2, 'normal', { units: 9 })).toEqual(['queue 2 @0']);
+    expect(arrives(3)).toEqual(['queue 3 @1']);
+    expect(happens({ type: 'ended', key: 1 })).toEqual(['grant 2 after 0']);
+    expect(scheduler.counts('a')).toEqual({ busy: 2, free: 0, waiting: 1 });
+    expect(happens({ type: 'ended', key: 2 })).toEqual(['grant 3 after 0']);
+  });
+
+  test('cancelling a large head lets those behind it go', () => {
+    happens({ type: 'ready', model: 'a', slots: 2 });
+    arrives(1);
+    arrives(2, 'normal', { units: 2 });
+    arrives(3);
+    expect(happens({ type: 'cancelled', key: 2 })).toEqual([
+      'drop 2 cancelled after 0',
+      'grant 3 after 0',
+    ]);
+  });
+
+  test.each<[string, SchedulerEvent, string]>([
+    [
+      'a key twice',
+      { type: 'submitted', key: 1, model: 'a', priority: 'low', units: 1 },
+      'submitted twice',
+    ],
+    ['an end of what waits', { type: 'ended', key: 1 }, 'not running'],
+    ['a return of what is unknown', { type: 'returned', key: 9 }, 'not running'],
+    ['an unknown model', { type: 'lost', model: 'z' }, 'Model z'],
+  ])('refuses %s as a fault of the caller', (_why, event, message) => {
+    arrives(1);
+    expect(() => happens(event)).toThrow(message);
+  });
+
+  test('a decision at 10,000 waiters costs at most 50 µs', () => {
+    const running: number[] = [];
+    const silent: Effects = {
+      rejected() {},
+      queued() {},
+      granted: (key) => running.push(key),
+      dropped() {},
+      interrupted() {},
+    };
+    const limits = { queueDepthMax: 20_000, queueTimeoutMs: { high: 9e9, normal: 9e9, low: 9e9 } };
+    const large = new Scheduler(['a'], limits, silent);
+    const submit = (key: number) =>
+      large.handle(
+        { type: 'submitted', key, model: 'a', priority: PRIORITIES[key % 3]!, units: 1 },
+        key,
+      );
+    for (let key = 0; key < 10_000; key++) submit(key);
+    large.handle({ type: 'ready', model: 'a', slots: 4 }, 10_000);
+    const began = performance.now();
+    for (let key = 10_000; key < 13_000; key++) {
+      submit(key);
+      large.handle({ type: 'cancelled', key: 17_000 - key }, key);
+      large.handle({ type: 'tick' }, key);
+      large.handle({ type: 'ended', key: running.shift()! }, key);
+    }
+    const perDecisionUs = ((performance.now() - began) * 1_000) / 12_000;
+    expect(perDecisionUs).toBeLessThan(50);
+  });
+});
+
+/**
+ * A reference that does everything the slow and obvious way: arrays, sorting, filtering.
+ * It is asked after each event what must be true.
+ */
+interface Seen {
+  readonly key: number;
+  readonly model: string;
+  readonly priority: Priority;
+  state: 'waiting' | 'running' | 'over';
+  ends: number;
+  isCancelled: boolean;
+}
+
+class Ledger implements Effects {
+  readonly seen = new Map<number, Seen>();
+  readonly problems: string[] = [];
+
+  rejected(key: number): void {
+    this.#over(key);
+  }
+  queued(key: number, position: number): void {
+    const request = this.seen.get(key)!;
+    request.state = 'waiting';
+    const before = this.waiters(request.model).findIndex((other) => other.key === key);
+    if (before !== position) this.problems.push(`${key} said @${position}, stands @${before}`);
+  }
+  granted(key: number): void {
+    const request = this.seen.get(key)!;
+    const first = this.waiters(request.model)[0];
+    if (first !== request) this.problems.push(`${key} overtook ${first?.key}`);
+    if (request.isCancelled) this.problems.push(`${key} was cancelled and granted`);
+    request.state = 'running';
+  }
+  dropped(key: number): void {
+    this.#over(key);
+  }
+  interrupted(): void {}
+
+  /** In the order in which they must be granted. */
+  waiters(model: string): Seen[] {
+    return [...this.seen.values()]
+      .filter((request) => request.model === model && request.state === 'waiting')
+      .sort(
+        (one, two) =>
+          PRIORITIES.indexOf(one.priority) - PRIORITIES.indexOf(two.priority) || one.key - two.key,
+      );
+  }
+
+  end(key: number): void {
+    this.#over(key);
+  }
+
+  #over(key: number): void {
+    const request = this.seen.get(key)!;
+    request.state = 'over';
+    request.ends += 1;
+    if (request.ends > 1) this.problems.push(`${key} ended ${request.ends} times`);
+  }
+}
+
+type Move =
+  | { readonly do: 'submit'; readonly model: string; readonly priority: Priority }
+  | { readonly do: 'cancel' | 'end' | 'return'; readonly pick: number }
+  | { readonly do: 'ready'; readonly model: string; readonly slots: number }
+  | { readonly do: 'lost' | 'failed' | 'revived'; readonly model: string }
+  | { readonly do: 'tick'; readonly ms: number };
+
+const model = fc.constantFrom('a', 'b');
+const move: fc.Arbitrary<Move> = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      do: fc.constant('submit' as const),
+      model,
+      priority: fc.constantFrom(...PRIORITIES),
+    }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constantFrom('end' as const, 'cancel' as const),
+      pick: fc.nat(),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('ready' as const),
+      model,
+      slots: fc.integer({ min: 1, max: 3 }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('return' as const), pick: fc.nat() }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constantFrom('lost' as const, 'failed' as const, 'revived' as const),
+      model,
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('tick' as const), ms: fc.nat(80) }) },
+);
+
+test('whatever happens: one end each, in order, within the slots, nothing stranded', () => {
+  fc.assert(
+    fc.property(fc.array(move, { maxLength: 120 }), (moves) => {
+      const ledger = new Ledger();
+      const subject = new Scheduler(['a', 'b'], { ...LIMITS, queueDepthMax: 12 }, ledger);
+      const slots = new Map<string, number>();
+      let at = 0;
+      let keys = 0;
+      const running = () => [...ledger.seen.values()].filter(({ state }) => state === 'running');
+      const handle = (event: SchedulerEvent) => subject.handle(event, at);
+      const finish = (key: number) => {
+        ledger.end(key);
+        handle({ type: 'ended', key });
+      };
+      const lose = (name: string) => {
+        slots.set(name, 0);
+        handle({ type: 'lost', model: name });
+        for (const request of running().filter((one) => one.model === name)) finish(request.key);
+      };
+
+      for (const step of moves) {
+        switch (step.do) {
+          case 'submit': {
+            const key = keys++;
+            ledger.seen.set(key, {
+              key,
+              model: step.model,
+              priority: step.priority,
+              state: 'waiting',
+              ends: 0,
+              isCancelled: false,
+            });
+            handle({
+              type: 'submitted',
+              key,
+              model: step.model,
+              priority: step.priority,
+              units: 1,
+            });
+            break;
+          }
+          case 'cancel': {
+            const alive = [...ledger.seen.values()].filter(({ state }) => state !== 'over');
+            const request = alive[step.pick % alive.length];
+            if (request === undefined) break;
+            request.isCancelled = true;
+            handle({ type: 'cancelled', key: request.key });
+            break;
+          }
+          case 'end': {
+            const request = running()[step.pick % running().length];
+            if (request !== undefined) finish(request.key);
+            break;
+          }
+          case 'return': {
+            const request = running()[step.pick % running().length];
+            if (request === undefined) break;
+            request.state = 'waiting';
+            handle({ type: 'returned', key: request.key });
+            break;
+          }
+          case 'ready':
+            lose(step.model);
+            slots.set(step.model, step.slots);
+            handle({ type: 'ready', model: step.model, slots: step.slots });
+            break;
+          case 'lost':
+            lose(step.model);
+            break;
+          case 'failed':
+            lose(step.model);
+            handle({ type: 'failed', model: step.model });
+            break;
+          case 'revived':
+            handle({ type: 'revived', model: step.model });
+            break;
+          case 'tick':
+            at += step.ms;
+            handle({ type: 'tick' });
+            break;
+        }
+        for (const name of ['a', 'b']) {
+          const busy = running().filter((one) => one.model === name).length;
+          expect(busy).toBeLessThanOrEqual(slots.get(name) ?? 0);
+          expect(subject.counts(name).busy).toBe(busy);
+          const waiting = ledger.waiters(name);
+          expect(subject.counts(name).waiting).toBe(waiting.length);
+          if (waiting.length > 0) expect(busy).toBe(slots.get(name) ?? 0);
+          const visited: number[] = [];
+          subject.forEachWaiting(name, (key, position) =>
+            expect(visited.push(key) - 1).toBe(position),
+          );
+          expect(visited).toEqual(waiting.map(({ key }) => key));
+        }
+      }
+
+      handle({ type: 'drain' });
+      handle({ type: 'stop' });
+      for (const request of running()) finish(request.key);
+      expect(subject.depth).toBe(0);
+      expect([...ledger.seen.values()].filter(({ ends }) => ends !== 1)).toEqual([]);
+      expect(ledger.problems).toEqual([]);
+    }),
+    { numRuns: 300 },
+  );
+});
