@@ -1,0 +1,259 @@
+/**
+ * The whole configuration as it stands in `hearth.toml`: every key, its range, its default and
+ * what it does. This is the only place with defaults; `config/hearth.example.toml`,
+ * `config/hearth.schema.json` and `docs/configuration.md` are generated from it.
+ *
+ * Units   stand in the key: `_s`, `_ms`, `_bytes`, `_tokens`. `settings.ts` turns them into ours.
+ * Errors  unknown keys are errors: a misspelt limit must not become a silent default. A key stands
+ *         here only when something obeys it; what is planned is refused by name (`not-built.ts`).
+ */
+import * as z from 'zod';
+
+/** What clients write in `model`: an identifier, never a path. */
+export const MODEL_NAME = /^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$/;
+
+const DAY_S = 86_400;
+
+const GPUS = ['auto', 'metal', 'cuda', 'vulkan', 'off'] as const;
+const BACKENDS = ['llama-cpp', 'fake'] as const;
+export const LOG_LEVELS = ['debug', 'info', 'warning', 'error', 'none'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+const port = (byDefault: number, description: string) =>
+  z.int().min(0).max(65_535).default(byDefault).describe(description);
+
+const seconds = (byDefault: number, description: string) =>
+  z.number().min(0.001).max(DAY_S).default(byDefault).describe(description);
+
+const slots = z.int().min(1).max(256);
+const contextTokens = z.int().min(16).max(16_777_216);
+const threads = z.union([z.literal('auto'), z.int().min(1).max(1024)]);
+const gpu = z.enum(GPUS);
+const path = z.string().min(1);
+
+const loopback = z
+  .string()
+  .refine(
+    (host) => /^(localhost|::1|127(\.\d{1,3}){3})$/.test(host),
+    'is not a loopback address: keys are not built yet, and without them Hearth listens on 127.0.0.1, ::1 and localhost only',
+  );
+
+const origin = z
+  .string()
+  .refine(
+    (text) => URL.canParse(text) && new URL(text).origin === text,
+    'is not an origin: write scheme, host and port and nothing else, for example "http://localhost:3000"',
+  );
+
+const hostName = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/,
+    'is not a host name: write the name or address without scheme and port, for example "host.docker.internal"',
+  );
+
+const samplingDefaults = z.strictObject({
+  temperature: z.number().min(0).max(2).optional().describe('0 always takes the likeliest token.'),
+  top_p: z.number().gt(0).max(1).optional().describe('1 is off.'),
+  top_k: z.int().min(0).max(1_000_000).optional().describe('0 is off.'),
+  min_p: z.number().min(0).max(1).optional().describe('0 is off.'),
+  frequency_penalty: z
+    .number()
+    .min(-2)
+    .max(2)
+    .optional()
+    .describe('Over generated tokens; 0 is off.'),
+  presence_penalty: z
+    .number()
+    .min(-2)
+    .max(2)
+    .optional()
+    .describe('Over generated tokens; 0 is off.'),
+  repeat_penalty: z
+    .number()
+    .gt(0)
+    .max(10)
+    .optional()
+    .describe('Over the last 64 tokens of prompt and answer; 1 is off.'),
+  ignore_eos: z.boolean().optional().describe("Go on after the model's own end of generation."),
+});
+
+const model = z.strictObject({
+  path: path.describe(
+    "The model: a GGUF file. Relative paths start at this file's folder, `~/` at your home folder.",
+  ),
+  backend: z
+    .enum(BACKENDS)
+    .optional()
+    .describe('What runs the model. Found from the path where it is absent.'),
+  slots: slots.optional().describe('Instead of `[model_defaults] slots`.'),
+  context_tokens: contextTokens
+    .optional()
+    .describe('Instead of `[model_defaults] context_tokens`.'),
+  threads: threads.optional().describe('Instead of `[model_defaults] threads`.'),
+  gpu: gpu.optional().describe('Instead of `[model_defaults] gpu`.'),
+  defaults: samplingDefaults
+    .prefault({})
+    .describe('Sampling where a request says nothing. `GET /v1/models/NAME` shows them.'),
+});
+
+/** The sections with fixed names, each with its keys. `models` is the one with names of your own. */
+export const SECTIONS = {
+  server: z.strictObject({
+    host: z
+      .union([loopback, z.array(loopback).min(1).max(8)])
+      .default(['127.0.0.1', '::1'])
+      .describe('Addresses to listen on, loopback only. `localhost` is often ::1 first.'),
+    port: port(11_440, 'Main port; 0 picks a free one and prints it.'),
+    admin_port: port(11_441, 'Admin port; 0 picks a free one and prints it.'),
+    allowed_hosts: z
+      .array(hostName)
+      .max(64)
+      .default([])
+      .describe('Further names that a Host header may carry, such as `host.docker.internal`.'),
+    allowed_origins: z
+      .array(origin)
+      .max(64)
+      .default([])
+      .describe('Web pages that may use the server, by origin.'),
+    listen_backlog: z
+      .int()
+      .min(1)
+      .max(65_535)
+      .default(512)
+      .describe('Connections that the system holds until they are accepted.'),
+    request_deadline_s: seconds(600, 'A request that is not answered by then is cut.'),
+    waiting_headers_s: seconds(
+      10,
+      'A stream that still waits sends its headers then; until that a failure is a status.',
+    ),
+    waiting_comment_s: z
+      .number()
+      .min(0.001)
+      .max(15)
+      .default(15)
+      .describe('Time between the comments that keep a waiting stream alive.'),
+    strict: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Refuse request fields that nobody has heard of instead of naming them in a header.',
+      ),
+  }),
+  limits: z.strictObject({
+    body_max_bytes: z
+      .int()
+      .min(1024)
+      .max(1_073_741_824)
+      .default(33_554_432)
+      .describe('Largest request body, after decoding.'),
+    queue_depth_max: z
+      .int()
+      .min(1)
+      .max(100_000)
+      .default(100)
+      .describe('Requests that may run and wait together. The next one gets 503 `queue_full`.'),
+    queue_timeout_high_s: seconds(300, 'Longest wait for a slot, class high. Then 408.'),
+    queue_timeout_normal_s: seconds(120, 'Longest wait for a slot, class normal.'),
+    queue_timeout_low_s: seconds(60, 'Longest wait for a slot, class low.'),
+  }),
+  rate_limit: z.strictObject({
+    enabled: z
+      .literal(false, 'cannot be switched on: rate limiting is not built yet. Leave it out')
+      .default(false)
+      .describe('Rate limiting is not built yet; `true` is refused.'),
+  }),
+  model_defaults: z.strictObject({
+    slots: slots
+      .default(4)
+      .describe('Sequences that a model decodes at once. Each costs `context_tokens` of KV cache.'),
+    context_tokens: contextTokens
+      .default(8192)
+      .describe('Context of one slot: prompt and answer together.'),
+    threads: threads
+      .default('auto')
+      .describe('CPU threads of one model. `"auto"` divides the cores over the configured models.'),
+    gpu: gpu.default('auto').describe('Where to compute. `"auto"` takes what works, else the CPU.'),
+  }),
+  paths: z.strictObject({
+    state_dir: path
+      .optional()
+      .describe(
+        "State of the server, readable by you alone. Default: the platform's state folder.",
+      ),
+    models_dir: path
+      .optional()
+      .describe("Models that Hearth fetches. Default: the platform's cache folder."),
+  }),
+  log: z.strictObject({
+    level: z
+      .enum(LOG_LEVELS)
+      .default('info')
+      .describe('Lines below it are not written. Prompts, answers and keys never are.'),
+  }),
+  worker: z.strictObject({
+    start_timeout_s: seconds(30, 'From the start of a worker to its hello.'),
+    load_timeout_s: seconds(300, 'Longest load of a model.'),
+    drain_timeout_s: seconds(30, 'What runs may finish for so long when the server stops.'),
+    kill_timeout_s: seconds(2, 'From asking a worker to go to killing it.'),
+    heartbeat_interval_ms: z
+      .int()
+      .min(50)
+      .max(60_000)
+      .default(1000)
+      .describe('Time between two signs of life of a worker.'),
+    heartbeat_misses: z
+      .int()
+      .min(2)
+      .max(100)
+      .default(3)
+      .describe('Signs of life that may fail to come before a worker counts as hung.'),
+    step_timeout_s: seconds(
+      10,
+      'Shortest time after which a decode step that does not end counts as hung.',
+    ),
+    restart_max: z
+      .int()
+      .min(0)
+      .max(1000)
+      .default(3)
+      .describe('Restarts of a worker within `restart_period_s` before its model is failed.'),
+    restart_period_s: seconds(60, 'See `restart_max`.'),
+    llama_path: z
+      .enum(['auto', 'internal', 'public'])
+      .default('auto')
+      .describe(
+        "How GGUF workers drive the library: our own decode loop, the library's public one, or the first if it passes its self-test.",
+      ),
+  }),
+} as const;
+
+export const ModelName = z
+  .string()
+  .regex(
+    MODEL_NAME,
+    'is not a model name: letters, digits and . _ : / - (up to 128, a letter or digit first)',
+  );
+
+export const ModelSection = model;
+
+export const FileSchema = z.strictObject({
+  server: SECTIONS.server.prefault({}).describe('Where the server listens and whom it answers.'),
+  limits: SECTIONS.limits
+    .prefault({})
+    .describe('What is refused, and how long a request may wait.'),
+  rate_limit: SECTIONS.rate_limit.prefault({}).describe('Requests per minute.'),
+  model_defaults: SECTIONS.model_defaults
+    .prefault({})
+    .describe('What holds for every model that does not say otherwise.'),
+  models: z
+    .record(ModelName, model)
+    .default({})
+    .describe('One table for each model: `[models.NAME]`. The first one is the default.'),
+  paths: SECTIONS.paths.prefault({}).describe('Where things lie.'),
+  log: SECTIONS.log.prefault({}).describe('What is logged, to stderr, as JSON lines.'),
+  worker: SECTIONS.worker.prefault({}).describe('The processes that hold the models.'),
+});
+
+export type FileConfig = z.output<typeof FileSchema>;
+export type SectionName = keyof typeof SECTIONS;

@@ -1,0 +1,201 @@
+/**
+ * The configuration as the program reads it: our names, milliseconds, absolute paths, frozen.
+ *
+ * Paths   a relative path in a file starts at the file's folder, elsewhere at the working folder;
+ *         `~/` is the home folder. The platform's folders come in as values.
+ */
+import { isAbsolute, join, resolve } from 'node:path';
+
+import type { Priority } from '../core/priority.ts';
+import type { FileConfig, LogLevel } from './schema.ts';
+
+type FileModel = FileConfig['models'][string];
+
+export interface ModelConfig {
+  readonly name: string;
+  /** Absolute. */
+  readonly path: string;
+  readonly backend?: 'llama-cpp' | 'fake' | undefined;
+  readonly slots?: number | undefined;
+  /** Per slot. */
+  readonly contextTokens?: number | undefined;
+  readonly threads?: 'auto' | number | undefined;
+  readonly gpu?: FileModel['gpu'];
+  readonly defaults: SamplingDefaults;
+}
+
+export interface SamplingDefaults {
+  readonly temperature?: number;
+  readonly topP?: number;
+  readonly topK?: number;
+  readonly minP?: number;
+  readonly frequencyPenalty?: number;
+  readonly presencePenalty?: number;
+  readonly repeatPenalty?: number;
+  readonly ignoreEos?: boolean;
+}
+
+export interface Config {
+  readonly server: {
+    readonly hosts: readonly string[];
+    readonly port: number;
+    readonly adminPort: number;
+    readonly allowedHosts: readonly string[];
+    readonly allowedOrigins: readonly string[];
+    readonly listenBacklog: number;
+    readonly requestDeadlineMs: number;
+    readonly waitingHeaderMs: number;
+    readonly commentIntervalMs: number;
+    readonly strict: boolean;
+  };
+  readonly limits: {
+    readonly bodyMaxBytes: number;
+    readonly queueDepthMax: number;
+    readonly queueTimeoutMs: Readonly<Record<Priority, number>>;
+  };
+  readonly modelDefaults: {
+    readonly slots: number;
+    readonly contextTokens: number;
+    readonly threads: 'auto' | number;
+    readonly gpu: FileConfig['model_defaults']['gpu'];
+  };
+  /** In the order of the file: the first one is the default. */
+  readonly models: readonly ModelConfig[];
+  readonly paths: { readonly stateDir: string; readonly modelsDir: string };
+  readonly log: { readonly level: LogLevel };
+  readonly worker: {
+    readonly startTimeoutMs: number;
+    readonly loadTimeoutMs: number;
+    readonly drainTimeoutMs: number;
+    readonly killTimeoutMs: number;
+    readonly heartbeatIntervalMs: number;
+    readonly heartbeatMisses: number;
+    readonly stepFloorMs: number;
+    readonly restartMax: number;
+    readonly restartPeriodMs: number;
+    readonly llamaPath: FileConfig['worker']['llama_path'];
+  };
+}
+
+/** The folders that the platform gives a program. Made in `cli/paths.ts`. */
+export interface Folders {
+  readonly homeDir: string;
+  readonly workDir: string;
+  readonly configDir: string;
+  readonly stateDir: string;
+  readonly modelsDir: string;
+}
+
+/** `folderOf` names the folder that relative paths of a key start at. */
+export function toConfig(
+  file: FileConfig,
+  folders: Folders,
+  folderOf: (keyPath: string) => string,
+): Config {
+  const { server, limits, model_defaults: modelDefaults, worker } = file;
+  const absolute = (text: string, keyPath: string) =>
+    absolutePath(text, { homeDir: folders.homeDir, baseDir: folderOf(keyPath) });
+  return deepFreeze({
+    server: {
+      hosts: toHosts(server.host),
+      port: server.port,
+      adminPort: server.admin_port,
+      allowedHosts: server.allowed_hosts,
+      allowedOrigins: server.allowed_origins,
+      listenBacklog: server.listen_backlog,
+      requestDeadlineMs: toMs(server.request_deadline_s),
+      waitingHeaderMs: toMs(server.waiting_headers_s),
+      commentIntervalMs: toMs(server.waiting_comment_s),
+      strict: server.strict,
+    },
+    limits: {
+      bodyMaxBytes: limits.body_max_bytes,
+      queueDepthMax: limits.queue_depth_max,
+      queueTimeoutMs: {
+        high: toMs(limits.queue_timeout_high_s),
+        normal: toMs(limits.queue_timeout_normal_s),
+        low: toMs(limits.queue_timeout_low_s),
+      },
+    },
+    modelDefaults: {
+      slots: modelDefaults.slots,
+      contextTokens: modelDefaults.context_tokens,
+      threads: modelDefaults.threads,
+      gpu: modelDefaults.gpu,
+    },
+    models: Object.entries(file.models).map(([name, model]) =>
+      toModel(name, model, absolute(model.path, `models.${name}.path`)),
+    ),
+    paths: {
+      stateDir: absolute(file.paths.state_dir ?? folders.stateDir, 'paths.state_dir'),
+      modelsDir: absolute(file.paths.models_dir ?? folders.modelsDir, 'paths.models_dir'),
+    },
+    log: { level: file.log.level },
+    worker: {
+      startTimeoutMs: toMs(worker.start_timeout_s),
+      loadTimeoutMs: toMs(worker.load_timeout_s),
+      drainTimeoutMs: toMs(worker.drain_timeout_s),
+      killTimeoutMs: toMs(worker.kill_timeout_s),
+      heartbeatIntervalMs: worker.heartbeat_interval_ms,
+      heartbeatMisses: worker.heartbeat_misses,
+      stepFloorMs: toMs(worker.step_timeout_s),
+      restartMax: worker.restart_max,
+      restartPeriodMs: toMs(worker.restart_period_s),
+      llamaPath: worker.llama_path,
+    },
+  });
+}
+
+export function absolutePath(
+  text: string,
+  { homeDir, baseDir }: { readonly homeDir: string; readonly baseDir: string },
+): string {
+  if (text === '~' || text.startsWith('~/')) return join(homeDir, text.slice(1));
+  return isAbsolute(text) ? resolve(text) : resolve(baseDir, text);
+}
+
+function toModel(name: string, model: FileModel, path: string): ModelConfig {
+  const { defaults } = model;
+  const sampling = {
+    temperature: defaults.temperature,
+    topP: defaults.top_p,
+    topK: defaults.top_k,
+    minP: defaults.min_p,
+    frequencyPenalty: defaults.frequency_penalty,
+    presencePenalty: defaults.presence_penalty,
+    repeatPenalty: defaults.repeat_penalty,
+    ignoreEos: defaults.ignore_eos,
+  };
+  return {
+    name,
+    path,
+    backend: model.backend,
+    slots: model.slots,
+    contextTokens: model.context_tokens,
+    threads: model.threads,
+    gpu: model.gpu,
+    // A default that is present and undefined would hide the project's own when spread over it.
+    defaults: Object.fromEntries(
+      Object.entries(sampling).filter(([, value]) => value !== undefined),
+    ) as SamplingDefaults,
+  };
+}
+
+/** `localhost` stands for both loopback addresses: which one it means differs between machines. */
+function toHosts(host: string | readonly string[]): readonly string[] {
+  const names = typeof host === 'string' ? [host] : host;
+  return [
+    ...new Set(names.flatMap((name) => (name === 'localhost' ? ['127.0.0.1', '::1'] : [name]))),
+  ];
+}
+
+function toMs(timeS: number): number {
+  return Math.round(timeS * 1000);
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const child of Object.values(value)) {
+    if (typeof child === 'object' && child !== null) deepFreeze(child);
+  }
+  return Object.freeze(value);
+}

@@ -1,0 +1,137 @@
+/**
+ * On which line of a TOML text each key stands, for error messages and `config show`. The parser
+ * gives values only.
+ *
+ * Shapes  keys are paths joined by a dot, `models.small.path`; a table's own path is the line of
+ *         its header. Lines count from 1. Elements of arrays of tables share the array's path.
+ * Errors  none: the text has been parsed before, and where this scanner is wrong a message merely
+ *         lacks its line.
+ * Source  TOML 1.0, "Keys", "String", "Table", "Inline Table".
+ */
+
+export function locateKeys(text: string): ReadonlyMap<string, number> {
+  return new Scanner(text).run();
+}
+
+class Scanner {
+  readonly #text: string;
+  readonly #lines = new Map<string, number>();
+  #at = 0;
+  #line = 1;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  run(): ReadonlyMap<string, number> {
+    let table: readonly string[] = [];
+    for (;;) {
+      this.#skipBlank();
+      const char = this.#peek();
+      if (char === '') return this.#lines;
+      if (char === '[') {
+        this.#take(/\[+[ \t]*/y);
+        table = this.#key();
+        this.#note(table);
+        this.#take(/[ \t]*\]*/y);
+      } else {
+        this.#statement(table);
+      }
+    }
+  }
+
+  #statement(table: readonly string[]): void {
+    const start = this.#at;
+    const path = [...table, ...this.#key()];
+    this.#note(path);
+    this.#take(/[ \t]*=?[ \t]*/y);
+    this.#value(path);
+    // Never stand still: a text that is no TOML must end the scan, not hang it.
+    if (this.#at === start) this.#at++;
+  }
+
+  #value(path: readonly string[]): void {
+    const char = this.#peek();
+    if (char === '"' || char === "'") this.#string(char);
+    else if (char === '[') this.#array(path);
+    else if (char === '{') this.#inlineTable(path);
+    else this.#take(/[^\s,\]}#]+([ \t]+\d[^\s,\]}#]*)?/y);
+  }
+
+  #array(path: readonly string[]): void {
+    this.#at++;
+    for (;;) {
+      this.#skipBlank();
+      if (this.#take(/,/y)) continue;
+      if (this.#take(/\]/y) || this.#peek() === '') return;
+      const start = this.#at;
+      this.#value(path);
+      if (this.#at === start) this.#at++;
+    }
+  }
+
+  #inlineTable(path: readonly string[]): void {
+    this.#at++;
+    for (;;) {
+      this.#skipBlank();
+      if (this.#take(/,/y)) continue;
+      if (this.#take(/\}/y) || this.#peek() === '') return;
+      this.#statement(path);
+    }
+  }
+
+  /** A dotted key; each part bare, "quoted" or 'quoted'. */
+  #key(): readonly string[] {
+    const parts: string[] = [];
+    do {
+      this.#take(/[ \t]*/y);
+      const quoted = this.#take(/"((?:[^"\\\n]|\\.)*)"|'([^'\n]*)'/y);
+      const part = quoted ? unquote(quoted) : this.#take(/[A-Za-z0-9_-]+/y);
+      if (part === undefined) return parts;
+      parts.push(part);
+    } while (this.#take(/[ \t]*\./y));
+    return parts;
+  }
+
+  #string(quote: '"' | "'"): void {
+    const triple = quote.repeat(3);
+    if (this.#text.startsWith(triple, this.#at)) {
+      this.#take(quote === '"' ? /"""(?:[^\\]|\\[\s\S])*?"""("{0,2})/y : /'''[\s\S]*?''''{0,2}/y);
+    } else {
+      this.#take(quote === '"' ? /"(?:[^"\\\n]|\\.)*"/y : /'[^'\n]*'/y);
+    }
+  }
+
+  #note(path: readonly string[]): void {
+    const name = path.join('.');
+    if (!this.#lines.has(name)) this.#lines.set(name, this.#line);
+  }
+
+  #skipBlank(): void {
+    this.#take(/(?:\s+|#[^\n]*)*/y);
+  }
+
+  #peek(): string {
+    return this.#text.charAt(this.#at);
+  }
+
+  #take(pattern: RegExp): string | undefined {
+    pattern.lastIndex = this.#at;
+    const found = pattern.exec(this.#text)?.[0];
+    if (!found) return undefined;
+    this.#at += found.length;
+    for (const char of found) if (char === '\n') this.#line++;
+    return found;
+  }
+}
+
+function unquote(quoted: string): string {
+  if (quoted.startsWith("'")) return quoted.slice(1, -1);
+  // TOML's basic strings escape as JSON does, but for \U and \e, which no key of ours has.
+  try {
+    return String(JSON.parse(quoted));
+  } catch {
+    // The key stays as it was written: its line may then not be found, which costs only the line.
+    return quoted.slice(1, -1);
+  }
+}
