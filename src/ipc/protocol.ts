@@ -82,6 +82,8 @@ export const ToWorker = z.discriminatedUnion('type', [
     slots: z.int().positive(),
     threads: z.int().positive(),
     gpu: z.enum(['auto', 'metal', 'cuda', 'vulkan', 'off']),
+    /** For one backend only, such as `llamaPath`; a backend refuses those it does not know. */
+    options: z.record(z.string(), z.string()).optional(),
   }),
   z.object({
     type: z.literal('generate'),
