@@ -15,5 +15,7 @@ export interface ModelSpec {
   readonly contextTokens: number;
   readonly threads: number;
   readonly gpu: 'auto' | 'metal' | 'cuda' | 'vulkan' | 'off';
+  /** For the backend alone, such as `llamaPath`. */
+  readonly options?: Readonly<Record<string, string>> | undefined;
   readonly defaults: Partial<Omit<Sampling, 'seed' | 'logitBias'>>;
 }

@@ -1,0 +1,212 @@
+/**
+ * The executor on node-llama-cpp's native objects: the only file that touches what the library does
+ * not export. Its version is pinned exactly; `tests/integration/llama-addon.test.ts` fails on an
+ * upgrade that changes what is used here, and `public.ts` is the way out.
+ *
+ *   loaded ──close()──▶ closed
+ *
+ * What it buys over the public API: sequences stand in a batch by ascending id whatever order they
+ * asked in, prompts are read in chunks that can be cancelled, and a step is one native decode.
+ *
+ * Source  node-llama-cpp 3.21.1, `llama/addon/AddonContext.cpp`, `AddonSampler.cpp`.
+ */
+import type { Llama, LlamaContext, LlamaModel } from 'node-llama-cpp';
+
+import type { Sampling } from '../../../core/engine.ts';
+import type { Executor, SamplerHistory, SequenceSampler, StepItem } from './executor.ts';
+import { hasPenalties, REPEAT_WINDOW_TOKENS, tokenBias } from './penalties.ts';
+
+interface NativeContext {
+  initBatch(size: number): void;
+  addToBatch(
+    sequence: number,
+    position: number,
+    tokens: Uint32Array,
+    logitIndexes: Uint32Array,
+  ): Uint32Array;
+  decodeBatch(): Promise<void>;
+  sampleToken(logitIndex: number, sampler: NativeSampler): Promise<number>;
+  removeTokenCellsFromSequence(sequence: number, start: number, end: number): boolean;
+  disposeSequence(sequence: number): void;
+}
+
+interface NativeSampler {
+  applyConfig(config: Record<string, unknown>): void;
+  dispose(): void;
+}
+
+interface Native {
+  readonly context: NativeContext;
+  readonly createSampler: () => NativeSampler;
+}
+
+/** Says what is missing when the library's internals are not those that this file was written for. */
+export function addonMismatch(
+  llama: Llama,
+  model: LlamaModel,
+  context: LlamaContext,
+): string | undefined {
+  const inside = internals(llama, model, context);
+  const methods = [
+    'initBatch',
+    'addToBatch',
+    'decodeBatch',
+    'sampleToken',
+    'removeTokenCellsFromSequence',
+    'disposeSequence',
+  ];
+  const missing = methods.filter((name) => typeof inside.context?.[name] !== 'function');
+  if (typeof inside.AddonSampler !== 'function') missing.push('AddonSampler');
+  if (inside.model === undefined) missing.push('model._model');
+  return missing.length === 0 ? undefined : `missing in node-llama-cpp: ${missing.join(', ')}`;
+}
+
+export class AddonExecutor implements Executor {
+  readonly batchTokens: number;
+  readonly #context: LlamaContext;
+  readonly #native: Native;
+  readonly #banned: () => readonly number[];
+
+  /** `endsOfGeneration` is asked only when a request ignores the model's own end. */
+  constructor({
+    llama,
+    model,
+    context,
+    endsOfGeneration,
+  }: {
+    llama: Llama;
+    model: LlamaModel;
+    context: LlamaContext;
+    endsOfGeneration: () => readonly number[];
+  }) {
+    this.#context = context;
+    this.#native = nativeOf(llama, model, context);
+    this.#banned = endsOfGeneration;
+    this.batchTokens = context.batchSize;
+  }
+
+  createSampler(sampling: Sampling, history: SamplerHistory): SequenceSampler {
+    return new AddonSampler(
+      this.#native.createSampler(),
+      sampling,
+      history,
+      sampling.ignoreEos ? this.#banned() : [],
+    );
+  }
+
+  async step(items: readonly StepItem[]): Promise<readonly (number | undefined)[]> {
+    const { context } = this.#native;
+    let size = 0;
+    for (const item of items) size += item.tokens.length;
+    context.initBatch(size);
+    const logits = items.map(({ slot, position, tokens, sampler }) => {
+      const wanted = sampler === undefined ? NONE : Uint32Array.of(tokens.length - 1);
+      return context.addToBatch(slot, position, Uint32Array.from(tokens), wanted)[0];
+    });
+    await context.decodeBatch();
+
+    // All are prepared before the first runs, and queued together: the worker's pool has one thread,
+    // so they run one after the other without a turn of the event loop between two of them.
+    const ready = items.map(({ sampler }) => (sampler as AddonSampler | undefined)?.prepare());
+    return Promise.all(
+      ready.map(async (sampler, index) => {
+        if (sampler === undefined) return undefined;
+        const token = await context.sampleToken(logits[index]!, sampler);
+        if (token < 0) throw new Error('The sampler found no token that it may choose');
+        return token;
+      }),
+    );
+  }
+
+  async truncate(slot: number, keepTokens: number): Promise<boolean> {
+    const { context } = this.#native;
+    if (keepTokens > 0 && context.removeTokenCellsFromSequence(slot, keepTokens, -1)) return true;
+    context.disposeSequence(slot);
+    return keepTokens === 0;
+  }
+
+  close(): Promise<void> {
+    return this.#context.dispose();
+  }
+}
+
+const NONE = new Uint32Array();
+
+/** One sequence's native sampler. The configuration is sent again only when part of it can change. */
+class AddonSampler implements SequenceSampler {
+  readonly #native: NativeSampler;
+  readonly #sampling: Sampling;
+  readonly #history: SamplerHistory;
+  readonly #banned: readonly number[];
+  #isConfigured = false;
+
+  constructor(
+    native: NativeSampler,
+    sampling: Sampling,
+    history: SamplerHistory,
+    banned: readonly number[],
+  ) {
+    this.#native = native;
+    this.#sampling = sampling;
+    this.#history = history;
+    this.#banned = banned;
+  }
+
+  /** Must not be called while a native call runs. */
+  prepare(): NativeSampler {
+    const changes = hasPenalties(this.#sampling) || this.#sampling.repeatPenalty !== 1;
+    if (!this.#isConfigured || changes) {
+      this.#native.applyConfig(this.#config());
+      this.#isConfigured = true;
+    }
+    return this.#native;
+  }
+
+  dispose(): void {
+    this.#native.dispose();
+  }
+
+  #config(): Record<string, unknown> {
+    const { temperature, topP, topK, minP, seed, repeatPenalty } = this.#sampling;
+    const config: Record<string, unknown> = { temperature, seed };
+    // A key that is absent leaves the step out of the native chain: off costs nothing.
+    if (topK > 0) config.topK = topK;
+    if (topP < 1) config.topP = topP;
+    if (minP > 0) config.minP = minP;
+    if (repeatPenalty !== 1) {
+      config.repeatPenalty = repeatPenalty;
+      config.repeatPenaltyMaxTokens = REPEAT_WINDOW_TOKENS;
+      config.repeatPenaltyTokens = Uint32Array.from(this.#history.lastTokens());
+    }
+    const bias = tokenBias(this.#sampling, this.#history.generatedCounts, this.#banned);
+    if (bias !== undefined) {
+      config.tokenBiasKeys = bias.keys;
+      config.tokenBiasValues = bias.values;
+    }
+    return config;
+  }
+}
+
+function nativeOf(llama: Llama, model: LlamaModel, context: LlamaContext): Native {
+  const mismatch = addonMismatch(llama, model, context);
+  if (mismatch !== undefined) throw new Error(mismatch);
+  const inside = internals(llama, model, context);
+  const Sampler = inside.AddonSampler as new (model: unknown) => NativeSampler;
+  return {
+    context: inside.context as unknown as NativeContext,
+    createSampler: () => new Sampler(inside.model),
+  };
+}
+
+function internals(llama: Llama, model: LlamaModel, context: LlamaContext) {
+  const hidden = { llama, model, context } as unknown as {
+    llama: { _bindings?: { AddonSampler?: unknown } };
+    model: { _model?: unknown };
+    context: { _ctx?: Record<string, unknown> };
+  };
+  return {
+    AddonSampler: hidden.llama._bindings?.AddonSampler,
+    model: hidden.model._model,
+    context: hidden.context._ctx,
+  };
+}
