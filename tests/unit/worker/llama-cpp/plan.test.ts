@@ -1,0 +1,93 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+
+import { planStep, type SequenceView } from '../../../../src/worker/backends/llama-cpp/plan.ts';
+
+function sequence(slot: number, overrides: Partial<SequenceView> = {}): SequenceView {
+  return { slot, priority: 'normal', order: slot, promptLeft: 0, paused: false, ...overrides };
+}
+
+const quick = { batchTokens: 512, prefillTokensPerMs: 100 };
+
+describe('planStep', () => {
+  test('a prompt alone fills the batch', () => {
+    expect(planStep([sequence(0, { promptLeft: 2000 })], quick)).toEqual([
+      { slot: 0, tokens: 512 },
+    ]);
+  });
+
+  test('beside a running stream a chunk takes 150 ms at the measured rate', () => {
+    const slow = { batchTokens: 512, prefillTokensPerMs: 0.5 };
+    expect(planStep([sequence(0), sequence(1, { promptLeft: 2000 })], slow)).toEqual([
+      { slot: 0, tokens: 1 },
+      { slot: 1, tokens: 75 },
+    ]);
+  });
+
+  test('a chunk never shrinks below 16 tokens, or a slow machine would never finish a prompt', () => {
+    const crawling = { batchTokens: 512, prefillTokensPerMs: 0.001 };
+    const plan = planStep([sequence(0), sequence(1, { promptLeft: 2000 })], crawling);
+    expect(plan[1]).toEqual({ slot: 1, tokens: 16 });
+  });
+
+  test('before the first measurement a chunk is small', () => {
+    const unknown = { batchTokens: 512, prefillTokensPerMs: undefined };
+    const plan = planStep([sequence(0), sequence(1, { promptLeft: 2000 })], unknown);
+    expect(plan[1]).toEqual({ slot: 1, tokens: 64 });
+  });
+
+  test('the higher class reads first, then the older request', () => {
+    const plan = planStep(
+      [
+        sequence(0, { promptLeft: 400, priority: 'low', order: 1 }),
+        sequence(1, { promptLeft: 400, order: 3 }),
+        sequence(2, { promptLeft: 400, order: 2 }),
+      ],
+      quick,
+    );
+    expect(plan).toEqual([
+      { slot: 1, tokens: 112 },
+      { slot: 2, tokens: 400 },
+    ]);
+  });
+
+  test('a stream whose reader is behind sits the step out', () => {
+    expect(planStep([sequence(0, { paused: true }), sequence(1)], quick)).toEqual([
+      { slot: 1, tokens: 1 },
+    ]);
+  });
+
+  test('nothing to run is an empty plan', () => {
+    expect(planStep([sequence(0, { paused: true })], quick)).toEqual([]);
+  });
+
+  test('every plan fits the batch, ascends, and decodes for everybody who can', () => {
+    const views = fc.array(
+      fc.record({
+        priority: fc.constantFrom('high' as const, 'normal' as const, 'low' as const),
+        promptLeft: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 3000 })),
+        paused: fc.boolean(),
+        order: fc.nat(50),
+      }),
+      { maxLength: 16 },
+    );
+    const rate = fc.option(fc.double({ min: 0.001, max: 50, noNaN: true }), { nil: undefined });
+    fc.assert(
+      fc.property(views, rate, (parts, prefillTokensPerMs) => {
+        const sequences = parts.map((part, slot) => ({ slot, ...part }));
+        const plan = planStep(sequences, { batchTokens: 512, prefillTokensPerMs });
+        const slots = plan.map(({ slot }) => slot);
+        expect(slots).toEqual([...new Set(slots)].sort((a, b) => a - b));
+        expect(plan.reduce((sum, { tokens }) => sum + tokens, 0)).toBeLessThanOrEqual(512);
+        for (const { slot, promptLeft, paused } of sequences) {
+          const item = plan.find((entry) => entry.slot === slot);
+          if (promptLeft === 0) expect(item?.tokens ?? 0).toBe(paused ? 0 : 1);
+          else if (item !== undefined) expect(item.tokens).toBeLessThanOrEqual(promptLeft);
+        }
+        if (sequences.some(({ promptLeft, paused }) => promptLeft > 0 || !paused)) {
+          expect(plan.length).toBeGreaterThan(0);
+        }
+      }),
+    );
+  });
+});
