@@ -48,8 +48,8 @@ const origin = z
 const hostName = z
   .string()
   .regex(
-    /^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/,
-    'is not a host name: write the name or address without scheme and port, for example "host.docker.internal"',
+    /^([A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$/,
+    'is not a host name: write NAME or NAME:PORT without a scheme, for example "host.docker.internal"',
   );
 
 const samplingDefaults = z.strictObject({
@@ -110,7 +110,7 @@ export const SECTIONS = {
       .array(hostName)
       .max(64)
       .default([])
-      .describe('Further names that a Host header may carry, such as `host.docker.internal`.'),
+      .describe('Further names that a Host header may carry, `NAME` (any port) or `NAME:PORT`.'),
     allowed_origins: z
       .array(origin)
       .max(64)
@@ -133,6 +133,7 @@ export const SECTIONS = {
       .max(15)
       .default(15)
       .describe('Time between the comments that keep a waiting stream alive.'),
+    slow_reader_s: seconds(30, 'A stream that its client does not read for so long is cut.'),
     strict: z
       .boolean()
       .default(false)
@@ -210,7 +211,7 @@ export const SECTIONS = {
       .describe('Signs of life that may fail to come before a worker counts as hung.'),
     step_timeout_s: seconds(
       10,
-      'Shortest time after which a decode step that does not end counts as hung.',
+      'Shortest time after which a decode step counts as hung; six times that until a step is measured.',
     ),
     restart_max: z
       .int()

@@ -46,6 +46,7 @@ export interface Config {
     readonly requestDeadlineMs: number;
     readonly waitingHeaderMs: number;
     readonly commentIntervalMs: number;
+    readonly slowReaderMs: number;
     readonly strict: boolean;
   };
   readonly limits: {
@@ -106,6 +107,7 @@ export function toConfig(
       requestDeadlineMs: toMs(server.request_deadline_s),
       waitingHeaderMs: toMs(server.waiting_headers_s),
       commentIntervalMs: toMs(server.waiting_comment_s),
+      slowReaderMs: toMs(server.slow_reader_s),
       strict: server.strict,
     },
     limits: {

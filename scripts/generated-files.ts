@@ -1,0 +1,12 @@
+/** The files that are made from the code, by path in the repository. */
+import { configurationPage, exampleToml, jsonSchema } from '../src/config/document.ts';
+import { errorsPage } from './errors-page.ts';
+
+export function generatedFiles(): ReadonlyMap<string, string> {
+  return new Map([
+    ['config/hearth.example.toml', exampleToml()],
+    ['config/hearth.schema.json', jsonSchema()],
+    ['docs/configuration.md', configurationPage()],
+    ['docs/errors.md', errorsPage()],
+  ]);
+}

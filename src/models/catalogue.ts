@@ -1,0 +1,137 @@
+/**
+ * What the configured names mean: entries of the configuration or of `--model` become the table
+ * that requests are looked up in, the default model first.
+ *
+ * Errors  ModelError, all problems at once, one line each. A file that is missing or broken is none
+ *         of them: its worker says so, the server stays up and serves the others.
+ */
+import { statSync } from 'node:fs';
+import { basename, extname } from 'node:path';
+
+import type { BackendName, ModelSpec } from './spec.ts';
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$/;
+
+/** What the configuration knows of a model; absent values come from `CatalogueOptions`. */
+export interface ModelEntry {
+  readonly name: string;
+  /** Absolute. */
+  readonly path: string;
+  readonly backend?: BackendName | undefined;
+  readonly slots?: number | undefined;
+  readonly contextTokens?: number | undefined;
+  readonly threads?: 'auto' | number | undefined;
+  readonly gpu?: ModelSpec['gpu'] | undefined;
+  readonly defaults: ModelSpec['defaults'];
+}
+
+export interface CatalogueOptions {
+  readonly slots: number;
+  readonly contextTokens: number;
+  readonly threads: 'auto' | number;
+  readonly gpu: ModelSpec['gpu'];
+  /** CPU cores that may be used, for `threads: "auto"`. */
+  readonly cores: number;
+  /** Handed to the workers of one backend, as `ModelSpec.options`. */
+  readonly backendOptions?: Partial<Record<BackendName, Readonly<Record<string, string>>>>;
+}
+
+export class ModelError extends Error {
+  override name = 'ModelError';
+}
+
+export function makeCatalogue(
+  entries: readonly ModelEntry[],
+  options: CatalogueOptions,
+): readonly ModelSpec[] {
+  const problems: string[] = [];
+  const seen = new Set<string>();
+  const autoThreads = divideCores(options.cores, entries, options.threads);
+  const specs = entries.flatMap((entry) => {
+    if (!NAME.test(entry.name)) {
+      problems.push(`${JSON.stringify(entry.name)} is not a model name. ${NAME_RULE}`);
+      return [];
+    }
+    if (seen.has(entry.name)) {
+      problems.push(`model ${entry.name} is named twice. Give each path a name of its own.`);
+      return [];
+    }
+    seen.add(entry.name);
+    const backend = entry.backend ?? detectBackend(entry.path);
+    if (typeof backend === 'object') {
+      problems.push(`model ${entry.name}: ${backend.refused}`);
+      return [];
+    }
+    const threads = entry.threads ?? options.threads;
+    const spec: ModelSpec = {
+      name: entry.name,
+      backend,
+      path: entry.path,
+      slots: entry.slots ?? options.slots,
+      contextTokens: entry.contextTokens ?? options.contextTokens,
+      threads: threads === 'auto' ? autoThreads : threads,
+      gpu: entry.gpu ?? options.gpu,
+      options: options.backendOptions?.[backend],
+      defaults: entry.defaults,
+    };
+    return [spec];
+  });
+  if (problems.length > 0) throw new ModelError(problems.join('\n'));
+  return specs;
+}
+
+/** Reads `NAME=PATH`, or a plain path, which is named after its file. */
+export function parseModelFlag(text: string): { readonly name: string; readonly path: string } {
+  const split = text.indexOf('=');
+  const named = split > 0 && NAME.test(text.slice(0, split));
+  const name = named ? text.slice(0, split) : nameOfFile(text);
+  const path = named ? text.slice(split + 1) : text;
+  if (path === '') throw new ModelError(`--model ${text}: no path. Write --model NAME=PATH.`);
+  if (!NAME.test(name)) {
+    throw new ModelError(
+      `--model ${text}: the file gives no usable name. Write --model NAME=PATH.`,
+    );
+  }
+  return { name, path };
+}
+
+const NAME_RULE =
+  'Use letters, digits and . _ : / - (up to 128 characters, a letter or digit first).';
+
+function nameOfFile(path: string): string {
+  const file = basename(path);
+  return file.slice(0, file.length - extname(file).length).replaceAll(/[^A-Za-z0-9._-]+/g, '-');
+}
+
+function detectBackend(path: string): BackendName | { readonly refused: string } {
+  const extension = extname(path).toLowerCase();
+  if (extension === '.safetensors' || isFolder(path)) {
+    return {
+      refused: `${path} is an MLX model, and the MLX worker is not built yet. Name a GGUF file.`,
+    };
+  }
+  if (extension === '.gguf') return 'llama-cpp';
+  if (extension === '.json') return 'fake';
+  return {
+    refused: `cannot tell what runs ${path}. Name a .gguf file, or set backend in [models.NAME].`,
+  };
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+/**
+ * Threads of one model that does not name its own: what the fixed ones leave, in equal parts. More
+ * threads than cores would let the models' steps wait for each other's.
+ */
+function divideCores(
+  cores: number,
+  entries: readonly ModelEntry[],
+  byDefault: 'auto' | number,
+): number {
+  const wanted = entries.map(({ threads }) => threads ?? byDefault);
+  const sharing = wanted.filter((threads) => threads === 'auto').length;
+  const taken = wanted.reduce<number>((sum, n) => sum + (n === 'auto' ? 0 : n), 0);
+  return Math.max(1, Math.floor((cores - taken) / Math.max(1, sharing)));
+}
