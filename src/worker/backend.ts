@@ -55,8 +55,6 @@ export interface Sink {
 export type LogFields = Readonly<Record<string, string | number | boolean>>;
 
 export interface Backend {
-  /** Version of the library that runs the model, for `hello`. */
-  readonly build: string;
   /** Rejects with a LoadError, after which only `close` may be called. */
   load(spec: LoadSpec): Promise<Loaded>;
   generate(job: GenerateJob): void;

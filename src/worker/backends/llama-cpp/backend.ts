@@ -6,8 +6,6 @@
  * This file turns a request into tokens and hands it to `loop.ts`; what cannot be honoured is
  * refused here, before any prefill.
  */
-import { readFileSync } from 'node:fs';
-
 import { RequestError, toHearthError } from '../../../core/errors.ts';
 import {
   type Backend,
@@ -38,7 +36,6 @@ const NOT_LOADED: BackendStats = {
 };
 
 class LlamaBackend implements Backend {
-  readonly build = libraryVersion();
   readonly #sink: Sink;
   #phase: BackendStats['phase'] = 'starting';
   #llama: LoadedLlama | undefined;
@@ -140,14 +137,4 @@ function llamaPath({ options = {} }: LoadSpec): LlamaPath {
     throw new LoadError(`llamaPath is "${path}", expected ${PATHS.join(', ')}`);
   }
   return path as LlamaPath;
-}
-
-function libraryVersion(): string {
-  // Read, not imported: the answer goes into `hello`, long before the library is loaded.
-  const file = new URL(
-    'package.json',
-    import.meta.resolve('node-llama-cpp').replace('/dist/', '/'),
-  );
-  const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version: string };
-  return `node-llama-cpp ${version}`;
 }
