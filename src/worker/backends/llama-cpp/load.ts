@@ -21,6 +21,7 @@ import { LoadError, type Loaded, type LoadSpec } from '../../backend.ts';
 import { ChatTemplate } from '../../prompt/render.ts';
 import { AddonExecutor, addonMismatch } from './addon.ts';
 import type { Executor } from './executor.ts';
+import { assertGgufHeader } from './header.ts';
 import { inSlotOrder, PublicExecutor, RESERVED_TOKENS } from './public.ts';
 import { Vocabulary } from './vocabulary.ts';
 
@@ -59,7 +60,8 @@ export async function loadLlama(
   };
   try {
     const file = await stat(spec.path);
-    if (!file.isFile() || file.size === 0) throw new Error(`not a file with content: ${spec.path}`);
+    if (!file.isFile() || file.size === 0) throw new Error('not a file with content');
+    await assertGgufHeader(spec.path, file.size);
 
     const loadMs: Record<string, number> = {};
     let last = performance.now();
