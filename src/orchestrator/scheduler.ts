@@ -108,6 +108,11 @@ export class Scheduler {
     }
   }
 
+  /** Until a request that came now would be granted, by what the model's requests took so far. */
+  estimateWaitMs(model: string, priority: Priority): number {
+    return this.#estimateMs(this.#model(model), priority);
+  }
+
   handle(event: SchedulerEvent, nowMs: number): void {
     switch (event.type) {
       case 'submitted':
@@ -308,7 +313,7 @@ export class Scheduler {
   #retryAfterMs(rejection: Rejection, model: Model, priority: Priority): number | undefined {
     switch (rejection) {
       case 'queue_full':
-        return this.#estimateWaitMs(model, priority);
+        return this.#estimateMs(model, priority);
       case 'draining':
         return RETRY_UNKNOWN_MS;
       case 'model_failed':
@@ -316,8 +321,7 @@ export class Scheduler {
     }
   }
 
-  /** Until a request that came now would be granted, by what the model's requests took so far. */
-  #estimateWaitMs(model: Model, priority: Priority): number {
+  #estimateMs(model: Model, priority: Priority): number {
     if (model.serviceMs === undefined || model.slots === 0) return RETRY_UNKNOWN_MS;
     const before = waitingBefore(model, priority) + 1;
     const estimateMs = Math.ceil((before * model.serviceMs) / model.slots);

@@ -1,0 +1,57 @@
+/**
+ * The errors that the orchestrator itself gives to requests: one line each, with what happened,
+ * which value, and what to do.
+ */
+import type { GenerationRequest } from '../core/engine.ts';
+import { CapacityError, RequestError, WorkerError } from '../core/errors.ts';
+import type { Priority } from '../core/priority.ts';
+
+/** After this a server that is stopped may be back. */
+const BACK_AFTER_MS = 1_000;
+
+export function unknownModel({ model }: GenerationRequest, known: readonly string[]): RequestError {
+  const message = `The model ${JSON.stringify(model)} is not configured. Configured: ${known.join(', ')}.`;
+  return new RequestError('model_not_found', message, { param: 'model' });
+}
+
+/** `retryAfterMs` undefined: no restart is planned, so no time helps. */
+export function modelFailed(model: string, reason: string | undefined): CapacityError {
+  const message = `The model ${model} has failed: ${reason ?? 'its worker died too often.'}`;
+  return new CapacityError('model_failed', message, { retryAfterMs: undefined });
+}
+
+export function queueFull(depthMax: number, retryAfterMs: number | undefined): CapacityError {
+  const message = `As many requests run and wait as the limit of ${depthMax} allows. Try again later, or raise queue_depth_max.`;
+  return new CapacityError('queue_full', message, { retryAfterMs });
+}
+
+export function queueTimeout(
+  model: string,
+  { priority, waitMs, retryAfterMs }: { priority: Priority; waitMs: number; retryAfterMs: number },
+): CapacityError {
+  const message = `The request waited ${Math.round(waitMs)} ms for a slot of ${model}, the limit of its class. Try again later, or raise queue_timeout_${priority}_s.`;
+  return new CapacityError('queue_timeout', message, { retryAfterMs });
+}
+
+export function draining(): CapacityError {
+  const message = 'The server is shutting down. Send the request again once it is back.';
+  return new CapacityError('draining', message, { retryAfterMs: BACK_AFTER_MS });
+}
+
+export function slowReader(): RequestError {
+  const message = 'The stream was not read for too long and was cut. Read it while it is written.';
+  return new RequestError('slow_reader', message);
+}
+
+export function poisoned({ code, message }: WorkerError): WorkerError {
+  const known = code as 'worker_crashed' | 'worker_protocol' | 'worker_hung';
+  return new WorkerError(
+    known,
+    `Two workers died with this request, it is not tried again. ${message}`,
+  );
+}
+
+export function endedUnasked(model: string): WorkerError {
+  const message = `The worker of ${model} gave the request up without a reason.`;
+  return new WorkerError('worker_crashed', message);
+}
