@@ -1,0 +1,93 @@
+/**
+ * From an HTTP request to an answer of generated text, whole or streamed. The routes bring the
+ * parameters and the shape of a choice; what happens in between is the same for all.
+ *
+ * Until the headers of a stream are out a failure is a status. They go out at the first token or
+ * after `waitingHeaderMs`, whichever is first; from then on a failure is an event (`AnswerStream`).
+ */
+import type { FinishReason } from '../core/engine.ts';
+import { type AnswerFormat, type Head, UsageSum, usageBody } from './answer-format.ts';
+import { AnswerStream } from './answer-stream.ts';
+import { type JsonObject, readJson } from './body.ts';
+import { Call } from './call.ts';
+import type { Exchange } from './exchange.ts';
+import type { ParseContext, Parsed } from './params/parse.ts';
+import { SSE_CONTENT_TYPE, SSE_HEADERS, sseStream } from './sse.ts';
+
+export type Parse = (body: JsonObject, context: ParseContext) => Parsed;
+
+export async function answer(
+  exchange: Exchange,
+  parse: Parse,
+  format: AnswerFormat,
+): Promise<Response> {
+  const { engine, settings, newRequestId, nowS } = exchange.deps;
+  const body = await readJson(exchange);
+  const parsed = parse(body, {
+    models: engine.models(),
+    strict: settings.strict,
+    priorityHeader: exchange.header('x-priority'),
+  });
+  exchange.model = parsed.model.name;
+  exchange.priority = parsed.priority;
+  exchange.ignored = parsed.ignored;
+  exchange.seed = parsed.requests[0]?.sampling.seed;
+
+  const head: Head = {
+    id: `${format.idPrefix}${newRequestId()}`,
+    created: nowS(),
+    model: parsed.model.name,
+  };
+  const call = new Call({ exchange, ...parsed });
+  let isHandedOver = false;
+  try {
+    if (!parsed.stream) return await whole({ exchange, call, head, format, parsed });
+    const source = new AnswerStream({
+      exchange,
+      call,
+      head,
+      format,
+      includeUsage: parsed.includeUsage,
+    });
+    await source.opened(settings.waitingHeaderMs);
+    isHandedOver = true;
+    exchange.isStreaming = true;
+    return exchange.respond(200, sseStream(source, settings), SSE_CONTENT_TYPE, SSE_HEADERS);
+  } catch (reason) {
+    throw call.errorOf(reason);
+  } finally {
+    if (!isHandedOver) call[Symbol.dispose]();
+  }
+}
+
+interface Whole {
+  readonly exchange: Exchange;
+  readonly call: Call;
+  readonly head: Head;
+  readonly format: AnswerFormat;
+  readonly parsed: Parsed;
+}
+
+async function whole({ exchange, call, head, format, parsed }: Whole): Promise<Response> {
+  const texts = parsed.requests.map(() => '');
+  const reasons: FinishReason[] = parsed.requests.map(() => 'stop');
+  const total = new UsageSum();
+  for (;;) {
+    const next = await call.feed.take();
+    if (next === undefined) break;
+    const { index, event } = next;
+    if (event.type === 'delta') texts[index] += event.text;
+    else if (event.type === 'started') texts[index] += event.promptText ?? '';
+    else if (event.type === 'finished') reasons[index] = event.reason;
+    else if (event.type === 'done') total.add(event.usage);
+  }
+  exchange.usage = total.usage;
+  return exchange.json(200, {
+    id: head.id,
+    object: format.object,
+    created: head.created,
+    model: head.model,
+    choices: texts.map((text, index) => format.choice(index, text, reasons[index]!)),
+    usage: usageBody(total.usage),
+  });
+}

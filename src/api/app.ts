@@ -1,0 +1,107 @@
+/**
+ * The two applications: the public one and the admin one, under the same guards.
+ *
+ * A route has exactly one handler, wrapped by the pipeline. What no route takes is 404, or 405 with
+ * `Allow` when the path exists, through the same pipeline.
+ */
+import { Hono } from 'hono';
+
+import { RequestError, toHearthError } from '../core/errors.ts';
+import type { ApiDeps, ApiEnv } from './deps.ts';
+import { errorBody, statusOf } from './error-response.ts';
+import type { Exchange } from './exchange.ts';
+import { type Handler, Pipeline, type RouteOptions } from './pipeline.ts';
+import { chatCompletions } from './routes/chat-completions.ts';
+import { completions } from './routes/completions.ts';
+import { adminHealth, health, ready, root } from './routes/health.ts';
+import { metricsText } from './routes/metrics.ts';
+import { listModels, oneModel } from './routes/models.ts';
+import { openapi } from './routes/openapi.ts';
+
+export type App = Hono<ApiEnv>;
+
+interface Route extends RouteOptions {
+  readonly method: 'get' | 'post';
+  /** Hono's pattern. */
+  readonly path: string;
+  /** How logs and metrics call it, when that is not the pattern. */
+  readonly label?: string;
+  readonly handler: Handler;
+}
+
+const PROBE = { isProbe: true } as const;
+
+const SHARED: readonly Route[] = [
+  { method: 'get', path: '/', handler: root, ...PROBE },
+  { method: 'get', path: '/health', handler: health, ...PROBE },
+  { method: 'get', path: '/metrics', handler: metricsText, ...PROBE },
+];
+
+const PUBLIC: readonly Route[] = [
+  ...SHARED,
+  { method: 'get', path: '/ready', handler: ready, ...PROBE },
+  { method: 'get', path: '/openapi.json', handler: openapi },
+  { method: 'get', path: '/v1/models', handler: listModels },
+  { method: 'get', path: '/v1/models/:id{.+}', label: '/v1/models/{id}', handler: oneModel },
+  { method: 'post', path: '/v1/chat/completions', handler: chatCompletions },
+  { method: 'post', path: '/v1/completions', handler: completions },
+];
+
+const ADMIN: readonly Route[] = [
+  ...SHARED,
+  { method: 'get', path: '/admin/health', handler: adminHealth, ...PROBE },
+];
+
+export function createApp(deps: ApiDeps): App {
+  return build(deps, PUBLIC);
+}
+
+export function createAdminApp(deps: ApiDeps): App {
+  return build(deps, ADMIN);
+}
+
+function build(deps: ApiDeps, routes: readonly Route[]): App {
+  const app: App = new Hono<ApiEnv>();
+  const pipeline = new Pipeline(deps);
+  for (const { method, path, label = path, handler, ...options } of routes) {
+    app.on(method.toUpperCase(), path, pipeline.route(label, handler, options));
+  }
+  const isPath = routes.map(({ path, method }) => ({ method, test: matcher(path) }));
+  app.notFound(
+    pipeline.route('other', (exchange) => {
+      throw noRoute(exchange, (path) =>
+        isPath.filter(({ test }) => test(path)).map(({ method }) => method),
+      );
+    }),
+  );
+  // The pipeline answers everything a handler throws; what comes here was thrown around it.
+  app.onError((reason) => {
+    const error = toHearthError(reason);
+    const requestId = deps.newRequestId();
+    deps.log.error({ requestId, err: reason }, 'request failed outside its handler');
+    return new Response(JSON.stringify(errorBody(error, requestId)), {
+      status: statusOf(error),
+      headers: { 'content-type': 'application/json', 'x-request-id': requestId },
+    });
+  });
+  return app;
+}
+
+function noRoute(exchange: Exchange, methodsOf: (path: string) => readonly string[]): RequestError {
+  const methods = methodsOf(exchange.c.req.path);
+  if (methods.length === 0) {
+    return new RequestError('not_found', 'No route has this path; see GET /openapi.json');
+  }
+  const allow = methods.flatMap((method) => (method === 'get' ? ['GET', 'HEAD'] : ['POST']));
+  return new RequestError('method_not_allowed', `This path knows ${allow.join(' and ')} only`, {
+    detail: { allow: allow.join(', ') },
+  });
+}
+
+/** The one pattern we use besides plain paths is a rest parameter at the end. */
+function matcher(path: string): (path: string) => boolean {
+  const rest = path.indexOf(':');
+  if (rest === -1) return (actual) => actual === path;
+  const prefix = path.slice(0, rest);
+  return (actual) => actual.startsWith(prefix) && actual.length > prefix.length;
+}

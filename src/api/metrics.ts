@@ -1,0 +1,215 @@
+/**
+ * Prometheus metrics: what HTTP sees and what the orchestrator reports through `Observer`.
+ *
+ * Units   base units on the wire (seconds, bytes, tokens); the port speaks ms.
+ * Labels  bounded: routes are templates, models come from the table, everything else is a union.
+ *         Children are looked up once and kept, because prom-client hashes labels on every call.
+ */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+import type { ModelState, Usage } from '../core/engine.ts';
+import type { Latency } from '../core/latency.ts';
+import type { Observer, Outcome, WorkerVitals } from '../core/observer.ts';
+import { PRIORITIES, type Priority } from '../core/priority.ts';
+
+/** 1 ms to 20 min: a cached token and a long answer on a slow machine. */
+const BUCKETS_S = [
+  0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1200,
+];
+const STATES: readonly ModelState[] = [
+  'starting',
+  'loading',
+  'ready',
+  'draining',
+  'stopped',
+  'failed',
+];
+/** Node's default of 10 ms wakes the process a hundred times a second for nothing. */
+const LOOP_PRECISION_MS = 50;
+
+export interface RequestLabels {
+  readonly route: string;
+  readonly model: string | undefined;
+  readonly priority: Priority | undefined;
+  readonly status: number;
+}
+
+export class Metrics implements Observer {
+  readonly #registry = new Registry();
+  readonly #requests = new Map<string, Counter.Internal>();
+  readonly #requestSeconds = new Map<string, Histogram.Internal<string>>();
+  /** Last step count of each worker: the counter goes on when a new worker begins at 0. */
+  readonly #steps = new Map<string, number>();
+
+  readonly #requestsTotal = this.#counter('requests_total', 'HTTP requests', [
+    'route',
+    'model',
+    'priority',
+    'status',
+  ]);
+  readonly #requestTime = this.#histogram('request_seconds', 'Arrival to last byte', ['route']);
+  readonly #queueWait = this.#histogram('queue_wait_seconds', 'Arrival to slot', ['priority']);
+  readonly #ttft = this.#histogram('ttft_seconds', 'Arrival to first token', ['model', 'priority']);
+  readonly #itl = this.#histogram('itl_seconds', 'Gap between two tokens of one sequence', []);
+  readonly #tpot = this.#histogram('tpot_seconds', 'Mean gap between tokens of one answer', []);
+  readonly #e2e = this.#histogram('e2e_seconds', 'Arrival to last token', []);
+  readonly #tokens = this.#counter('tokens_total', 'Tokens read and generated', ['model', 'kind']);
+  readonly #generations = this.#counter('generations_total', 'Generations by outcome', [
+    'model',
+    'priority',
+    'outcome',
+  ]);
+  readonly #queueDepth = this.#gauge('queue_depth', 'Requests that wait', ['priority']);
+  readonly #rejects = this.#counter('queue_rejects_total', 'Refused on arrival', ['reason']);
+  readonly #timeouts = this.#counter('queue_timeouts_total', 'Waited out a deadline', ['priority']);
+  readonly #slots = this.#gauge('slots', 'Slots of loaded models', ['model', 'state']);
+  readonly #workerState = this.#gauge('worker_state', '1 for the state a worker is in', [
+    'model',
+    'state',
+  ]);
+  readonly #restarts = this.#counter('worker_restarts_total', 'Worker restarts', ['reason']);
+  readonly #heartbeatAge = this.#gauge('worker_heartbeat_age_seconds', 'Since the last sign', [
+    'model',
+  ]);
+  readonly #decodeSteps = this.#counter('worker_decode_steps_total', 'Decode steps', ['model']);
+  readonly #rss = this.#gauge('worker_rss_bytes', 'Resident memory of a worker', ['model']);
+  readonly #gpu = this.#gauge('worker_gpu_bytes', 'GPU memory of a worker', ['model']);
+  readonly #kvTokens = this.#gauge('kv_tokens', 'Tokens in KV caches', ['model', 'state']);
+  readonly #loaded = this.#gauge('model_loaded', '1 when a model can answer', ['model']);
+  readonly #loadTime = this.#histogram('model_load_seconds', 'Time to load a model', ['model']);
+
+  constructor() {
+    collectDefaultMetrics({
+      register: this.#registry,
+      prefix: 'hearth_',
+      eventLoopMonitoringPrecision: LOOP_PRECISION_MS,
+    });
+    for (const priority of PRIORITIES) this.#queueDepth.set({ priority }, 0);
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  render(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  /** `model` is a name of the table or undefined. */
+  requestEnded(labels: RequestLabels, ms: number): void {
+    const { route, model = 'none', priority = 'none', status } = labels;
+    const key = `${route} ${model} ${priority} ${status}`;
+    let counter = this.#requests.get(key);
+    if (counter === undefined) {
+      counter = this.#requestsTotal.labels({ route, model, priority, status: String(status) });
+      this.#requests.set(key, counter);
+    }
+    counter.inc();
+    let histogram = this.#requestSeconds.get(route);
+    if (histogram === undefined) {
+      histogram = this.#requestTime.labels({ route });
+      this.#requestSeconds.set(route, histogram);
+    }
+    histogram.observe(ms / 1000);
+  }
+
+  queued({ priority }: { readonly priority: Priority }): void {
+    this.#queueDepth.inc({ priority });
+  }
+
+  dequeued(left: {
+    readonly priority: Priority;
+    readonly granted: boolean;
+    readonly waitMs: number;
+  }): void {
+    this.#queueDepth.dec({ priority: left.priority });
+    if (left.granted) this.#queueWait.observe({ priority: left.priority }, left.waitMs / 1000);
+  }
+
+  rejected(reason: 'queue_full' | 'draining' | 'model_failed'): void {
+    this.#rejects.inc({ reason });
+  }
+
+  queueTimeout(priority: Priority): void {
+    this.#timeouts.inc({ priority });
+  }
+
+  firstToken(first: {
+    readonly model: string;
+    readonly priority: Priority;
+    readonly ttftMs: number;
+  }): void {
+    this.#ttft.observe({ model: first.model, priority: first.priority }, first.ttftMs / 1000);
+  }
+
+  tokenGap(gapMs: number): void {
+    this.#itl.observe(gapMs / 1000);
+  }
+
+  ended(end: {
+    readonly model: string;
+    readonly priority: Priority;
+    readonly outcome: Outcome;
+    readonly usage: Usage;
+    readonly latency: Latency | undefined;
+  }): void {
+    const { model, priority, outcome, usage, latency } = end;
+    this.#generations.inc({ model, priority, outcome });
+    this.#tokens.inc({ model, kind: 'prompt' }, usage.promptTokens);
+    this.#tokens.inc({ model, kind: 'cached' }, usage.cachedTokens);
+    this.#tokens.inc({ model, kind: 'generated' }, usage.generatedTokens);
+    if (latency === undefined) return;
+    this.#e2e.observe(latency.e2eMs / 1000);
+    if (latency.tpotMs !== undefined) this.#tpot.observe(latency.tpotMs / 1000);
+  }
+
+  slots(model: string, { busy, free }: { readonly busy: number; readonly free: number }): void {
+    this.#slots.set({ model, state: 'busy' }, busy);
+    this.#slots.set({ model, state: 'free' }, free);
+  }
+
+  workerState(model: string, state: ModelState): void {
+    for (const each of STATES)
+      this.#workerState.set({ model, state: each }, each === state ? 1 : 0);
+    this.#loaded.set({ model }, state === 'ready' ? 1 : 0);
+  }
+
+  workerRestarted(_model: string, reason: string): void {
+    this.#restarts.inc({ reason });
+  }
+
+  workerVitals(model: string, vitals: WorkerVitals): void {
+    this.#heartbeatAge.set({ model }, vitals.ageMs / 1000);
+    this.#rss.set({ model }, vitals.rssBytes);
+    this.#gpu.set({ model }, vitals.gpuBytes);
+    this.#kvTokens.set({ model, state: 'used' }, vitals.kvUsedTokens);
+    const before = this.#steps.get(model) ?? 0;
+    const gained = vitals.steps >= before ? vitals.steps - before : vitals.steps;
+    this.#decodeSteps.inc({ model }, gained);
+    this.#steps.set(model, vitals.steps);
+  }
+
+  modelLoaded(model: string, loadMs: number): void {
+    this.#loadTime.observe({ model }, loadMs / 1000);
+  }
+
+  #counter(name: string, help: string, labelNames: readonly string[]): Counter {
+    return new Counter({ ...this.#common(name, help), labelNames: [...labelNames] });
+  }
+
+  #gauge(name: string, help: string, labelNames: readonly string[]): Gauge {
+    return new Gauge({ ...this.#common(name, help), labelNames: [...labelNames] });
+  }
+
+  #histogram(name: string, help: string, labelNames: readonly string[]): Histogram {
+    return new Histogram({
+      ...this.#common(name, help),
+      labelNames: [...labelNames],
+      buckets: BUCKETS_S,
+    });
+  }
+
+  #common(name: string, help: string) {
+    return { name: `hearth_${name}`, help, registers: [this.#registry] };
+  }
+}

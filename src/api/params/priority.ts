@@ -1,0 +1,20 @@
+/** The class of a request: header X-Priority, then the body field `priority`, then normal. */
+import { RequestError } from '../../core/errors.ts';
+import { type Priority, parsePriority } from '../../core/priority.ts';
+
+/** Both are checked, also where the header wins: a wrong value is never passed over. */
+export function toPriority(header: string | undefined, field: unknown): Priority {
+  const fromHeader = header === undefined ? undefined : checked(header, 'X-Priority');
+  const fromBody = field === undefined || field === null ? undefined : checked(field, 'priority');
+  return fromHeader ?? fromBody ?? 'normal';
+}
+
+function checked(value: unknown, param: string): Priority {
+  const priority = parsePriority(value);
+  if (priority !== undefined) return priority;
+  throw new RequestError(
+    'invalid_priority',
+    `\`${param}\`: expected high, normal, low, 0, 1 or 2`,
+    { param },
+  );
+}

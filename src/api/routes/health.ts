@@ -1,0 +1,73 @@
+/**
+ * Whether the process lives (`/health`), whether a model can answer (`/ready`), and the same with
+ * everything known for the operator (`/admin/health`). Row MX-068.
+ */
+import type { ModelInfo } from '../../core/engine.ts';
+import { CapacityError } from '../../core/errors.ts';
+import { errorBody, retryHeaders, statusOf } from '../error-response.ts';
+import type { Exchange } from '../exchange.ts';
+import { modelState } from './models.ts';
+
+/** When a probe of a loading model may come again. */
+const PROBE_AGAIN_MS = 1000;
+
+export function root(exchange: Exchange): Response {
+  return exchange.respond(
+    200,
+    'Hearth is running. Clients use /v1, the description is /openapi.json.\n',
+    'text/plain; charset=utf-8',
+  );
+}
+
+export function health(exchange: Exchange): Response {
+  return exchange.respond(200, '{"status":"ok"}', 'application/json');
+}
+
+export function ready(exchange: Exchange): Response {
+  const models = exchange.deps.engine.models();
+  const states = models.map((model) => ({ name: model.name, ...modelState(model) }));
+  if (models.some(({ state }) => state === 'ready')) {
+    return exchange.json(200, { status: 'ready', models: states });
+  }
+  const error = whyNotReady(models);
+  const body = { ...errorBody(error, exchange.id), status: 'not_ready', models: states };
+  return exchange.json(statusOf(error), body, retryHeaders(error));
+}
+
+export function adminHealth(exchange: Exchange): Response {
+  const models = exchange.deps.engine.models();
+  return exchange.json(200, {
+    status: 'ok',
+    ready: models.some(({ state }) => state === 'ready'),
+    uptime_s: Math.round(process.uptime()),
+    node: process.version,
+    rss_bytes: process.memoryUsage.rss(),
+    models: models.map((model) => ({
+      name: model.name,
+      backend: model.backend,
+      slots: model.slots,
+      context_tokens: model.contextTokens,
+      ...modelState(model),
+    })),
+  });
+}
+
+function whyNotReady(models: readonly ModelInfo[]): CapacityError {
+  if (models.some(({ state }) => state === 'starting' || state === 'loading')) {
+    return new CapacityError('model_loading', 'No model can answer yet: one is being loaded', {
+      retryAfterMs: PROBE_AGAIN_MS,
+    });
+  }
+  if (models.some(({ state }) => state === 'draining')) {
+    return new CapacityError('draining', 'The server is shutting down', {
+      retryAfterMs: undefined,
+    });
+  }
+  const failed = models
+    .filter(({ state }) => state === 'failed')
+    .map(({ name, reason }) => `${name}: ${reason ?? 'no reason known'}`);
+  const why = failed.length === 0 ? '' : `: ${failed.join('; ')}`;
+  return new CapacityError('model_failed', `No model can answer${why}`, {
+    retryAfterMs: undefined,
+  });
+}
