@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 
 import { openWorkerChannel, type WorkerChannel } from '../../src/ipc/channel.ts';
 import type { FromWorkerMessage, GenerateMessage } from '../../src/ipc/protocol.ts';
+import { generateMessage } from '../unit/worker/generate-message.ts';
 
 export type MessageType = FromWorkerMessage['type'];
 export type MessageOf<T extends MessageType> = Extract<FromWorkerMessage, { type: T }>;
@@ -25,6 +26,7 @@ export class TestWorker implements AsyncDisposable {
   readonly closed: Promise<Error | undefined>;
   readonly #folder = mkdtempSync(join(tmpdir(), 'hearth-worker-'));
   readonly #waiters = new Set<() => void>();
+  readonly scriptPath = join(this.#folder, 'script.json');
   readonly spawnedMs = performance.now();
 
   constructor(command: readonly string[] = [mainFile, 'worker', '--run-id=r-1', '--backend=fake']) {
@@ -79,7 +81,7 @@ export class TestWorker implements AsyncDisposable {
 
   /** hello → welcome → load → loaded. */
   async load(script: object = {}, { slots = 4, contextTokens = 4096 } = {}): Promise<void> {
-    const path = join(this.#folder, 'script.json');
+    const path = this.scriptPath;
     writeFileSync(path, JSON.stringify(script));
     await this.next('hello');
     this.channel.send({ type: 'welcome', version: 1, heartbeatIntervalMs: 20 });
@@ -115,30 +117,4 @@ export class TestWorker implements AsyncDisposable {
     this.channel.destroy();
     rmSync(this.#folder, { recursive: true, force: true });
   }
-}
-
-export function generateMessage(call: number, text: string): GenerateMessage {
-  return {
-    type: 'generate',
-    call,
-    requestId: `req-${call}`,
-    tenant: 'default',
-    priority: 'normal',
-    prompt: { messages: [{ role: 'user', parts: [{ type: 'text', text }] }] },
-    sampling: {
-      temperature: 0,
-      topP: 1,
-      topK: 0,
-      minP: 0,
-      frequencyPenalty: 0,
-      presencePenalty: 0,
-      repeatPenalty: 1,
-      seed: 1,
-      logitBias: [],
-      ignoreEos: false,
-    },
-    stops: [],
-    echo: false,
-    creditTokens: 256,
-  };
 }
