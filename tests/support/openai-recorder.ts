@@ -36,17 +36,6 @@ export class OpenaiRecorder {
   /** How many bodies and events were checked: a test that checked nothing proves nothing. */
   checked = 0;
   readonly problems: string[] = [];
-  readonly #ajv: Ajv2020 | undefined;
-  readonly #validators = new Map<string, ValidateFunction>();
-
-  constructor() {
-    if (!hasOpenaiDocument) return;
-    const document = JSON.parse(gunzipSync(readFileSync(DOCUMENT)).toString('utf8')) as Json;
-    const schemas = ((document.components as Json).schemas ?? {}) as Record<string, Json>;
-    schemas.CreateCompletionStreamResponse = streamed(schemas.CreateCompletionResponse!);
-    this.#ajv = new Ajv2020({ strict: false, validateFormats: false, logger: false });
-    this.#ajv.addSchema({ $id: 'openai', components: { schemas: withoutNullable(schemas) } });
-  }
 
   check(path: string, status: number, contentType: string, body: string): void {
     const pathname = path.split('?')[0]!;
@@ -66,7 +55,8 @@ export class OpenaiRecorder {
       const response = await fetcher(path, init);
       const type = response.headers.get('content-type') ?? '';
       const text = await response.text();
-      if (init?.method !== 'HEAD') {
+      const hasBody = init?.method !== 'HEAD' && response.status !== 204;
+      if (hasBody) {
         this.check(new URL(path, 'http://localhost').pathname, response.status, type, text);
       }
       this.drain();
@@ -131,7 +121,7 @@ export class OpenaiRecorder {
   }
 
   #checkText(schema: string | undefined, text: string, where: string): void {
-    if (this.#ajv === undefined || schema === undefined) return;
+    if (!hasOpenaiDocument || schema === undefined) return;
     let value: unknown;
     try {
       value = JSON.parse(text);
@@ -140,20 +130,42 @@ export class OpenaiRecorder {
       return;
     }
     this.checked += 1;
-    const validate = this.#validator(schema);
+    const validate = DOCUMENT_SCHEMAS.validator(schema);
     if (validate(value)) return;
-    const words = this.#ajv.errorsText(validate.errors);
+    const words = DOCUMENT_SCHEMAS.words(validate);
     this.problems.push(`${where}: ${schema}: ${words} in ${text.slice(0, 300)}`);
   }
+}
 
-  #validator(name: string): ValidateFunction {
+/** Compiled once for all recorders of a test file: each schema drags half the document along. */
+class DocumentSchemas {
+  readonly #validators = new Map<string, ValidateFunction>();
+  #ajv: Ajv2020 | undefined;
+
+  validator(name: string): ValidateFunction {
     let validate = this.#validators.get(name);
     if (validate === undefined) {
-      validate = this.#ajv!.compile({ $ref: `openai#/components/schemas/${name}` });
+      this.#ajv ??= load();
+      validate = this.#ajv.compile({ $ref: `openai#/components/schemas/${name}` });
       this.#validators.set(name, validate);
     }
     return validate;
   }
+
+  words({ errors }: ValidateFunction): string {
+    return this.#ajv?.errorsText(errors) ?? '';
+  }
+}
+
+const DOCUMENT_SCHEMAS = new DocumentSchemas();
+
+function load(): Ajv2020 {
+  const document = JSON.parse(gunzipSync(readFileSync(DOCUMENT)).toString('utf8')) as Json;
+  const schemas = ((document.components as Json).schemas ?? {}) as Record<string, Json>;
+  schemas.CreateCompletionStreamResponse = streamed(schemas.CreateCompletionResponse!);
+  const ajv = new Ajv2020({ strict: false, validateFormats: false, logger: false });
+  ajv.addSchema({ $id: 'openai', components: { schemas: withoutNullable(schemas) } });
+  return ajv;
 }
 
 function find(table: readonly (readonly [RegExp, string])[], path: string): string | undefined {

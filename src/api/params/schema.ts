@@ -34,7 +34,7 @@ function toRequestError(outer: Issue, body: JsonObject): RequestError {
   return new RequestError('invalid_value', `\`${param}\`: ${expected(issue)}`, { param });
 }
 
-/** Inside a union the branch that came furthest is the one that was meant. */
+/** Inside a union one branch is the one that was meant: see `rank`. */
 function deepest(
   issue: Issue,
   before: readonly PropertyKey[],
@@ -47,12 +47,7 @@ function deepest(
     const first = branch[0];
     if (first === undefined) continue;
     const found = deepest(first, path);
-    const isBetter =
-      best === undefined ||
-      found.path.length > best.path.length ||
-      (found.path.length === best.path.length &&
-        isTypeIssue(best.issue) &&
-        !isTypeIssue(found.issue));
+    const isBetter = best === undefined || rank(found) > rank(best);
     if (isBetter) best = found;
   }
   // Every branch stopped at the value itself: the union's own words name them all.
@@ -60,6 +55,11 @@ function deepest(
     return { issue, path };
   }
   return best;
+}
+
+/** A value that was read and refused says more than a type that did not fit; then the deeper. */
+function rank({ issue, path }: { readonly issue: Issue; readonly path: PropertyKey[] }): number {
+  return (isTypeIssue(issue) ? 0 : 1000) + path.length;
 }
 
 function isTypeIssue(issue: Issue): boolean {
