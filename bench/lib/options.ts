@@ -1,0 +1,37 @@
+/** Flags that the benches share: `npm run bench -- peer --models c --streams 1,4 --rounds 3`. */
+import { parseArgs } from 'node:util';
+
+import { BENCH_MODELS, type BenchModel } from './models.ts';
+
+export interface BenchOptions {
+  readonly models: readonly BenchModel[];
+  readonly streams: readonly number[];
+  readonly rounds: number;
+}
+
+export function parseOptions(args: readonly string[]): BenchOptions {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      models: { type: 'string', default: Object.keys(BENCH_MODELS).join(',') },
+      streams: { type: 'string', default: '1,2,4,8' },
+      rounds: { type: 'string', default: '5' },
+    },
+  });
+  const models = values.models.split(',').map((name) => {
+    if (Object.hasOwn(BENCH_MODELS, name)) return name as BenchModel;
+    throw new Error(
+      `--models: no model ${name}, there are ${Object.keys(BENCH_MODELS).join(', ')}`,
+    );
+  });
+  const numbers = (flag: string, text: string) =>
+    text.split(',').map((one) => {
+      if (/^[1-9]\d{0,3}$/.test(one)) return Number(one);
+      throw new Error(`--${flag}: ${one} is no positive number`);
+    });
+  return {
+    models,
+    streams: numbers('streams', values.streams),
+    rounds: numbers('rounds', values.rounds)[0]!,
+  };
+}

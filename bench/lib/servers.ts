@@ -1,0 +1,157 @@
+/**
+ * The servers that are measured: Hearth and llama-server, each with one model, on a free port of
+ * 127.0.0.1, with the same slots, context and threads.
+ *
+ * Units   `readyMs` from spawn to the first 200 of the readiness route.
+ * Errors  Error with the end of the server's output when it does not get ready in time.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { ROOT } from './report.ts';
+
+export interface ServerOptions {
+  readonly model: string;
+  readonly slots: number;
+  /** Per slot. */
+  readonly contextTokens: number;
+  readonly threads: number;
+}
+
+export interface Server extends AsyncDisposable {
+  readonly name: 'hearth' | 'llama-server';
+  /** Ends in /v1. */
+  readonly baseUrl: string;
+  readonly pid: number;
+  readonly readyMs: number;
+  /** Everything it has written so far. */
+  readonly output: () => string;
+}
+
+export const PEER_BINARY = join(ROOT, '.cache/peer/build/bin/llama-server');
+
+const READY_LIMIT_MS = 60_000;
+const STOP_LIMIT_MS = 15_000;
+const POLL_MS = 5;
+const OUTPUT_CHARS = 1 << 20;
+
+export async function startPeer(options: ServerOptions): Promise<Server> {
+  const port = await freePort();
+  const args = ['--model', options.model, '--host', '127.0.0.1', '--port', String(port), '--no-ui'];
+  args.push('--parallel', String(options.slots));
+  args.push('--ctx-size', String(options.slots * options.contextTokens));
+  args.push('--threads', String(options.threads), '--threads-batch', String(options.threads));
+  return start({ name: 'llama-server', command: PEER_BINARY, args, port, readyPath: '/health' });
+}
+
+/** `entry` is what Node runs: the launcher, or a built main.js. */
+export async function startHearth(
+  options: ServerOptions,
+  entry = join(ROOT, 'bin/hearth.js'),
+): Promise<Server> {
+  const port = await freePort();
+  const stateDir = mkdtempSync(join(tmpdir(), 'hearth-bench-'));
+  const args = [entry, 'serve', '--model', `bench=${options.model}`, '--json'];
+  args.push('--host', '127.0.0.1', '--port', String(port), '--admin-port', '0');
+  args.push('--slots', String(options.slots), '--context-tokens', String(options.contextTokens));
+  args.push('--state-dir', stateDir);
+  const env = { HEARTH_MODEL_DEFAULTS_THREADS: String(options.threads) };
+  const plan = {
+    name: 'hearth',
+    command: process.execPath,
+    args,
+    port,
+    readyPath: '/ready',
+  } as const;
+  return start({
+    ...plan,
+    env,
+    onStopped: () => rmSync(stateDir, { recursive: true, force: true }),
+  });
+}
+
+interface Plan {
+  readonly name: Server['name'];
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly port: number;
+  readonly readyPath: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly onStopped?: () => void;
+}
+
+async function start(plan: Plan): Promise<Server> {
+  const startedMs = performance.now();
+  const env = { ...process.env, ...plan.env };
+  const child = spawn(plan.command, plan.args, { stdio: ['ignore', 'pipe', 'pipe'], env });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output = (output + text).slice(-OUTPUT_CHARS);
+    });
+  }
+  const stop = () => stopServer(child, plan.onStopped);
+  try {
+    await once(child, 'spawn');
+    await becomesReady(`http://127.0.0.1:${plan.port}${plan.readyPath}`, child);
+  } catch (error) {
+    await stop();
+    const tail = output.trim().split('\n').slice(-15).join('\n');
+    throw new Error(`${plan.name} did not get ready. It wrote:\n${tail}`, { cause: error });
+  }
+  return {
+    name: plan.name,
+    baseUrl: `http://127.0.0.1:${plan.port}/v1`,
+    pid: child.pid!,
+    readyMs: performance.now() - startedMs,
+    output: () => output,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+async function becomesReady(url: string, child: ChildProcess): Promise<void> {
+  const limit = AbortSignal.timeout(READY_LIMIT_MS);
+  while (!(await answers(url))) {
+    limit.throwIfAborted();
+    if (child.exitCode !== null || child.signalCode !== null) {
+      throw new Error(`it exited with ${child.exitCode ?? child.signalCode}`);
+    }
+    await sleep(POLL_MS);
+  }
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(1000) });
+    await response.arrayBuffer();
+    return response.status === 200;
+  } catch {
+    return false; // Nobody listens yet: that is what is waited for.
+  }
+}
+
+async function stopServer(child: ChildProcess, onStopped: () => void = () => {}): Promise<void> {
+  if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) {
+    const exited = once(child, 'exit');
+    child.kill('SIGTERM');
+    const late = sleep(STOP_LIMIT_MS, 'late', { ref: false });
+    if ((await Promise.race([exited, late])) === 'late') child.kill('SIGKILL');
+    await exited;
+  }
+  onStopped();
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const address = probe.address();
+  probe.close();
+  await once(probe, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no free port was given');
+  return address.port;
+}
