@@ -27,15 +27,23 @@ export interface RootLog extends Log {
   flush(): void;
 }
 
-export function createLog(
-  level: LogLevel,
-  { isTerminal }: { readonly isTerminal: boolean },
-): RootLog {
+export interface LogOptions {
+  readonly isTerminal: boolean;
+  /** Called before a line goes to a terminal, where a progress bar may stand. */
+  readonly beforeLine?: (() => void) | undefined;
+}
+
+export function createLog(level: LogLevel, { isTerminal, beforeLine }: LogOptions): RootLog {
   const stderr = destination({ dest: 2, sync: false, maxLength: LOG_BUFFER_BYTES });
   // A closed stderr is no reason to stop serving.
   stderr.on('error', () => {});
   const stream: DestinationStream = isTerminal
-    ? { write: (line: string) => void stderr.write(readableLine(line)) }
+    ? {
+        write(line: string) {
+          beforeLine?.();
+          stderr.write(readableLine(line));
+        },
+      }
     : stderr;
   const log = createLogTo(stream, level);
   return {

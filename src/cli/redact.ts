@@ -10,7 +10,7 @@ import { isNativeError } from 'node:util/types';
 
 const SENSITIVE = new Set(
   [
-    ...['prompt', 'prompts', 'prompttext', 'messages', 'content', 'parts', 'text', 'input'],
+    ...['prompt', 'prompts', 'prompttext', 'messages', 'content', 'text', 'input'],
     ...[
       'answer',
       'completion',

@@ -1,0 +1,89 @@
+/** The server a chat talks to: the one at `--url`, the one that runs, or one of its own. */
+import type { ModelInfo } from '../../core/engine.ts';
+import { silentLog } from '../../core/log.ts';
+import { type CliContext, CliError } from '../context.ts';
+import { startLoadBar } from '../load-bar.ts';
+import { Progress } from '../progress.ts';
+import { type ConfigFlags, readConfig } from '../read-config.ts';
+import { findServer, urlOf } from '../running-server.ts';
+import { findServedModels } from '../served-models.ts';
+import { startServer } from '../start-server.ts';
+import { ChatError, listModels } from './client.ts';
+
+export interface ServerFlags extends ConfigFlags {
+  readonly url?: string;
+  readonly model?: readonly string[];
+}
+
+export interface ChatServer {
+  /** Without the `/v1`. */
+  readonly baseUrl: string;
+  /** The default one first. */
+  readonly models: readonly string[];
+  close(): Promise<void>;
+}
+
+interface Surroundings {
+  readonly context: CliContext;
+  readonly signal: AbortSignal;
+}
+
+export async function openServer(flags: ServerFlags, around: Surroundings): Promise<ChatServer> {
+  const { config } = readConfig(flags, around.context);
+  // Models that were asked for by file are served by nobody yet.
+  const running =
+    flags.url === undefined && flags.model === undefined
+      ? await findServer(config.server.hosts, config.server.port)
+      : flags.url?.replace(/\/(v1\/?)?$/, '');
+  if (running !== undefined) return connect(running, around.signal);
+
+  const models = await findServedModels(config, flags.model, around);
+  const loaded = Promise.withResolvers<void>();
+  const server = await startServer({
+    // Ports of its own, so that it never is in the way of a real server.
+    config: { ...config, server: { ...config.server, port: 0, adminPort: 0 } },
+    models,
+    context: around.context,
+    log: silentLog,
+    onModel: (model) => settle(model, loaded),
+  });
+  const [host = '127.0.0.1'] = server.hosts;
+  const chat: ChatServer = {
+    baseUrl: urlOf({ host, port: server.port }),
+    models: models.map(({ name }) => name),
+    close: () => server.close(),
+  };
+  const progress = new Progress(process.stderr);
+  using _bar = process.stderr.isTTY ? startLoadBar(server.engine, progress) : undefined;
+  const onStop = () => loaded.reject(new CliError('stopped while the model was being loaded'));
+  around.signal.addEventListener('abort', onStop, { once: true });
+  try {
+    await loaded.promise;
+    return chat;
+  } catch (error) {
+    await chat.close();
+    throw error;
+  } finally {
+    around.signal.removeEventListener('abort', onStop);
+  }
+}
+
+function settle(model: ModelInfo, loaded: PromiseWithResolvers<void>): void {
+  if (model.state === 'ready') loaded.resolve();
+  if (model.state === 'failed') {
+    loaded.reject(
+      new CliError(`${model.name} cannot be loaded: ${model.reason ?? 'no reason known'}`),
+    );
+  }
+}
+
+async function connect(baseUrl: string, signal: AbortSignal): Promise<ChatServer> {
+  try {
+    return { baseUrl, models: await listModels(baseUrl, signal), close: async () => {} };
+  } catch (error) {
+    if (error instanceof ChatError) throw error;
+    throw new CliError(`no server answers at ${baseUrl}. Start one with "hearth serve".`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * `hearth doctor`: looks at everything a server needs and says what is missing and what to do.
+ * It changes nothing and shows no secrets: facts about the machine, paths, ports.
+ *
+ * Exits  0 · 1 when something must be mended first.
+ */
+import { ConfigError } from '../../config/load.ts';
+import { ModelError } from '../../models/catalogue.ts';
+import { type CliContext, CliError } from '../context.ts';
+import { type ConfigFlags, type ReadConfig, readConfig } from '../read-config.ts';
+import { configuredModels } from '../served-models.ts';
+import { readVersion } from '../version.ts';
+import { type Check, fail, good } from './check.ts';
+import { checkFolder, checkModelFile } from './folders.ts';
+import { checkGpu, nativeVersion } from './gpu.ts';
+import { checkMachine } from './machine.ts';
+import { checkNative } from './native.ts';
+import { checkPort } from './ports.ts';
+
+export async function doctor(
+  flags: ConfigFlags & { readonly json?: boolean },
+  context: CliContext,
+): Promise<number> {
+  const native = await checkNative(context.environment);
+  const checks: readonly Check[] = [
+    ...checkMachine(readVersion(), nativeVersion()),
+    native.check,
+    checkGpu(native.gpu),
+    ...(await checkConfigured(flags, context)),
+  ];
+  const failed = checks.filter(({ status }) => status === 'fail').length;
+  if (flags.json) {
+    process.stdout.write(`${JSON.stringify({ healthy: failed === 0, checks })}\n`);
+  } else {
+    process.stdout.write(checks.map(describe).join(''));
+    process.stdout.write(failed === 0 ? 'all good to serve\n' : `${failed} to mend first\n`);
+  }
+  return failed === 0 ? 0 : 1;
+}
+
+async function checkConfigured(flags: ConfigFlags, context: CliContext): Promise<readonly Check[]> {
+  let read: ReadConfig;
+  try {
+    read = readConfig(flags, context);
+  } catch (error) {
+    if (!(error instanceof ConfigError) && !(error instanceof CliError)) throw error;
+    return error.message.split('\n').map((line) => fail('configuration', line, 'Mend it.'));
+  }
+  const { server, paths } = read.config;
+  return [
+    good('configuration', read.file ?? 'no file; everything is by default'),
+    checkFolder('state folder', paths.stateDir),
+    checkFolder('models folder', paths.modelsDir),
+    await checkPort('main port', server.hosts, server.port),
+    await checkPort('admin port', server.hosts, server.adminPort),
+    ...checkModels(read, context),
+  ];
+}
+
+function checkModels({ config }: ReadConfig, context: CliContext): readonly Check[] {
+  try {
+    const models = configuredModels(config, undefined, context);
+    if (models.length === 0) {
+      return [good('models', 'none configured; a small one is fetched on first use')];
+    }
+    return models.map(({ name, path }) => checkModelFile(name, path));
+  } catch (error) {
+    if (!(error instanceof ModelError)) throw error;
+    return error.message.split('\n').map((line) => fail('models', line, 'Mend the configuration.'));
+  }
+}
+
+const MARKS = { good: 'ok  ', warn: 'warn', fail: 'FAIL' } as const;
+const NAME_WIDTH = 16;
+
+function describe({ name, status, found, advice }: Check): string {
+  const line = `${MARKS[status]}  ${name.padEnd(NAME_WIDTH)} ${found}\n`;
+  return advice === undefined ? line : `${line}      ${''.padEnd(NAME_WIDTH)} ${advice}\n`;
+}

@@ -1,0 +1,88 @@
+/** `hearth models`: those of the running server with their state, else those that are configured. */
+import type { CliContext } from './context.ts';
+import { type ConfigFlags, readConfig } from './read-config.ts';
+import { findServer } from './running-server.ts';
+import { configuredModels } from './served-models.ts';
+
+/** A local server answers at once or has a fault. */
+const LIMIT_MS = 5_000;
+
+interface Row {
+  readonly name: string;
+  readonly backend: string;
+  readonly state: string;
+  readonly slots: number;
+  readonly contextTokens: number;
+  readonly note: string;
+}
+
+export async function models(
+  flags: ConfigFlags & { readonly json?: boolean },
+  context: CliContext,
+): Promise<number> {
+  const { config } = readConfig(flags, context);
+  const { hosts, adminPort } = config.server;
+  const url = await findServer(hosts, adminPort);
+  const rows =
+    url === undefined
+      ? configuredModels(config, undefined, context).map((spec) => ({
+          ...spec,
+          state: 'configured',
+          note: spec.path,
+        }))
+      : await fetchRows(url);
+  if (flags.json) {
+    const list = rows.map(({ name, backend, state, slots, contextTokens }) => {
+      return { name, backend, state, slots, context_tokens: contextTokens };
+    });
+    process.stdout.write(`${JSON.stringify({ server: url ?? null, models: list })}\n`);
+  } else {
+    process.stdout.write(url === undefined ? 'no server is running; configured:\n' : '');
+    process.stdout.write(rows.length === 0 ? NONE : table(rows));
+  }
+  return 0;
+}
+
+const NONE = 'none; "hearth serve" serves a small model that it fetches on first use\n';
+
+/** What the admin port says of a model. */
+interface AdminModel {
+  readonly name: string;
+  readonly backend: string;
+  readonly state: string;
+  readonly slots: number;
+  readonly context_tokens: number;
+  readonly reason?: string | null;
+}
+
+async function fetchRows(url: string): Promise<readonly Row[]> {
+  const response = await fetch(`${url}/admin/health`, { signal: AbortSignal.timeout(LIMIT_MS) });
+  const body = (await response.json()) as { readonly models: readonly AdminModel[] };
+  return body.models.map((model) => ({
+    ...model,
+    contextTokens: model.context_tokens,
+    note: model.reason ?? '',
+  }));
+}
+
+function table(rows: readonly Row[]): string {
+  const cells = [
+    ['NAME', 'BACKEND', 'STATE', 'SLOTS', 'CONTEXT', ''],
+    ...rows.map((row) => {
+      const { name, backend, state, slots, contextTokens, note } = row;
+      return [name, backend, state, String(slots), String(contextTokens), note];
+    }),
+  ];
+  const widths = cells[0]!.map((_, column) =>
+    Math.max(...cells.map((row) => row[column]?.length ?? 0)),
+  );
+  return cells
+    .map(
+      (row) =>
+        `${row
+          .map((text, column) => text.padEnd(widths[column] ?? 0))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('');
+}

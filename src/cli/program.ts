@@ -1,0 +1,140 @@
+/**
+ * The commands of `hearth`. Each command's code is imported when it runs, so that a start pays for
+ * what it uses only.
+ *
+ * Exit codes  0 done · 1 failed, the reason on stderr · 2 a command or flag that does not exist.
+ */
+import { Command, CommanderError } from 'commander';
+
+import { type CliContext, CliError } from './context.ts';
+import { readVersion } from './version.ts';
+
+/** Resolves with the exit code. Writes its own errors. */
+export async function runProgram(args: readonly string[], context: CliContext): Promise<number> {
+  let code = 0;
+  const done = (exitCode: number) => {
+    code = exitCode;
+  };
+  try {
+    const program = createProgram(context, done);
+    if (args.length === 0) {
+      program.outputHelp();
+      return 0;
+    }
+    if (args[0] === 'bench') {
+      const { registerBench } = await import('./bench/command.ts');
+      registerBench(program);
+    }
+    await program.parseAsync(args, { from: 'user' });
+    return code;
+  } catch (error) {
+    // commander has already said what is wrong, and 0 is --help and --version.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    process.stderr.write(`${explainFailure(error)}\n`);
+    return 1;
+  }
+}
+
+export function createProgram(context: CliContext, done: (exitCode: number) => void): Command {
+  const program = new Command('hearth')
+    .description(
+      'A local inference server that enforces or refuses, never hangs and loses nothing.',
+    )
+    .version(readVersion(), '--version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand(false)
+    .showHelpAfterError('Run "hearth --help" for the commands and flags.')
+    .exitOverride();
+
+  withConfigFlags(program.command('serve'))
+    .description('serve models over HTTP')
+    .option(
+      '--model <name=path>',
+      'a GGUF file; may be repeated, replaces the configured models',
+      collect,
+    )
+    .option('--json', 'print one JSON line when listening and one when a model is ready')
+    .action(async (flags) => {
+      const { serve } = await import('./serve.ts');
+      done(await serve(flags, context));
+    });
+
+  withConfigFlags(program.command('chat'))
+    .description('talk to a model')
+    .argument('[model]', 'name of the model; the default one if absent')
+    .option('--model <name=path>', 'serve this one if no server is running', collect)
+    .option('--url <url>', 'server to talk to, instead of the configured one')
+    .option('--system <text>', 'a system message to begin with')
+    .action(async (model: string | undefined, flags) => {
+      const { chat } = await import('./chat/chat.ts');
+      done(await chat(model, flags, context));
+    });
+
+  withConfigFlags(program.command('models'))
+    .description('list the models and their state')
+    .option('--json', 'print JSON')
+    .action(async (flags) => {
+      const { models } = await import('./models.ts');
+      done(await models(flags, context));
+    });
+
+  const config = program.command('config').description('look at the configuration');
+  withConfigFlags(config.command('show'))
+    .description('print every value and where it came from')
+    .option('--json', 'print JSON')
+    .action(async (flags) => {
+      const { showConfig } = await import('./config.ts');
+      done(showConfig(flags, context));
+    });
+  withConfigFlags(config.command('check'))
+    .description('check the configuration and say what is wrong')
+    .action(async (flags) => {
+      const { checkConfig } = await import('./config.ts');
+      done(checkConfig(flags, context));
+    });
+  config
+    .command('init')
+    .description('write a configuration file with every key and its default')
+    .argument('[file]', 'where to write it', 'hearth.toml')
+    .action(async (file: string) => {
+      const { initConfig } = await import('./config.ts');
+      done(initConfig(file));
+    });
+
+  withConfigFlags(program.command('doctor'))
+    .description('check this machine: versions, CPU and GPU, native library, ports, folders')
+    .option('--json', 'print JSON')
+    .action(async (flags) => {
+      const { doctor } = await import('./doctor/doctor.ts');
+      done(await doctor(flags, context));
+    });
+
+  program.command('bench').description('measure a server over HTTP');
+  return program;
+}
+
+function withConfigFlags(command: Command): Command {
+  return command
+    .option('--config <file>', 'configuration file')
+    .option('--host <address>', 'address to listen on')
+    .option('--port <n>', 'main port; 0 picks a free one')
+    .option('--admin-port <n>', 'admin port; 0 picks a free one')
+    .option('--state-dir <dir>', 'folder of the state')
+    .option('--slots <n>', 'sequences that a model decodes at once')
+    .option('--context-tokens <n>', 'context of one slot');
+}
+
+function collect(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
+}
+
+/** Failures the user can mend have one line each; anything else is ours and shows its stack. */
+function explainFailure(error: unknown): string {
+  if (!(error instanceof Error)) return `hearth: ${String(error)}`;
+  const known = error instanceof CliError || ['ConfigError', 'ModelError'].includes(error.name);
+  const text = known ? error.message : (error.stack ?? error.message);
+  return text
+    .split('\n')
+    .map((line, index) => (known || index === 0 ? `hearth: ${line}` : line))
+    .join('\n');
+}

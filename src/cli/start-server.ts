@@ -1,0 +1,145 @@
+/**
+ * Puts a server together and starts it: the one place where the long-lived things are made.
+ *
+ *   spawn first worker ─▶ import the rest ─▶ listen ─▶ start the other workers ─▶ running
+ *   running ──close()──▶ drained: no new connection, no new request, running ones end, workers end
+ *   running ──destroy()─▶ everything ends now
+ *
+ * The first worker is spawned before the HTTP half is imported: it imports its own half meanwhile.
+ * The ports are taken before anything else is spawned, and a port in use ends the one worker again.
+ */
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { HttpServer, ListenOptions } from '../api/server.ts';
+import type { Config } from '../config/settings.ts';
+import { systemClock } from '../core/clock.ts';
+import type { Engine } from '../core/engine.ts';
+import type { Log } from '../core/log.ts';
+import type { ModelSpec } from '../models/spec.ts';
+import { spawnWorker } from '../orchestrator/worker-process.ts';
+import type { CliContext } from './context.ts';
+import { workerEnvironment } from './environment.ts';
+import type { ModelListener } from './model-events.ts';
+import { ensureStateDir } from './paths.ts';
+
+export interface StartOptions {
+  readonly config: Config;
+  /** The default model first; at least one. */
+  readonly models: readonly ModelSpec[];
+  readonly context: CliContext;
+  readonly log: Log;
+  /** Told when a model's state changes. */
+  readonly onModel?: ModelListener | undefined;
+}
+
+export interface RunningServer {
+  readonly engine: Engine;
+  /** Those that are really listened on. */
+  readonly hosts: readonly string[];
+  readonly port: number;
+  readonly adminPort: number;
+  /** Bounded by the configured drain time. Idempotent. */
+  close(): Promise<void>;
+  /** Idempotent, also after `close`. */
+  destroy(reason: Error): Promise<void>;
+}
+
+/** Once running requests have ended, their last bytes need a moment to go out. */
+const LAST_BYTES_MS = 1_000;
+
+/** Rejects with a ListenError, or an Error that names the state folder. */
+export async function startServer(options: StartOptions): Promise<RunningServer> {
+  const { config, models, context, log, onModel = () => {} } = options;
+  const { server, limits, worker } = config;
+  ensureStateDir(config.paths.stateDir);
+  const environment = workerEnvironment(
+    context.environment,
+    join(context.folders.cacheDir, 'compile'),
+  );
+  const prespawned = new Map(
+    models.slice(0, 1).map(({ name, backend }) => {
+      const runId = randomUUID();
+      return [name, spawnWorker({ model: name, backend, number: 1, runId, environment })] as const;
+    }),
+  );
+
+  const open: HttpServer[] = [];
+  try {
+    const [{ Orchestrator }, { createAdminApp, createApp }, { listen }, { WatchedMetrics }] =
+      await Promise.all([
+        import('../orchestrator/orchestrator.ts'),
+        import('../api/app.ts'),
+        import('../api/server.ts'),
+        import('./model-events.ts'),
+      ]);
+    const clock = systemClock;
+    const metrics = new WatchedMetrics((name) => {
+      const info = orchestrator.models().find((model) => model.name === name);
+      if (info) onModel(info);
+    });
+    const orchestrator = new Orchestrator({
+      models,
+      limits,
+      worker: { ...worker, slowReaderMs: server.slowReaderMs, environment },
+      clock,
+      log,
+      observer: metrics,
+      newRunId: randomUUID,
+      prespawned,
+    });
+    const start = async (port: number, create: typeof createApp) => {
+      // The Host rule needs the port, which is known once it listens; nothing is served before.
+      const ports = new Set<number>();
+      const app = create({
+        engine: orchestrator,
+        log,
+        clock,
+        metrics,
+        newRequestId: randomUUID,
+        nowS: () => Math.floor(Date.now() / 1000),
+        settings: { ...server, bodyMaxBytes: limits.bodyMaxBytes, ports },
+      });
+      const listening = await listen({
+        app,
+        hosts: server.hosts,
+        port,
+        backlog: server.listenBacklog,
+        log,
+      } satisfies ListenOptions);
+      ports.add(listening.port);
+      open.push(listening);
+      return listening;
+    };
+    const main = await start(server.port, createApp);
+    const admin = await start(server.adminPort, createAdminApp);
+    await orchestrator.start();
+    log.info({ hosts: main.hosts, port: main.port, adminPort: admin.port }, 'listening');
+
+    let closing: Promise<void> | undefined;
+    return {
+      engine: orchestrator,
+      hosts: main.hosts,
+      port: main.port,
+      adminPort: admin.port,
+      close: () => {
+        closing ??= Promise.all([
+          orchestrator.close(),
+          ...open.map((one) => one.close(worker.drainTimeoutMs + LAST_BYTES_MS)),
+        ]).then(() => {});
+        return closing;
+      },
+      destroy: async (reason) => {
+        await orchestrator.destroy(reason);
+        // A close that is under way keeps its longer deadline; nobody waits for it any more.
+        const closed = Promise.all(open.map((one) => one.close(LAST_BYTES_MS)));
+        await Promise.race([closed, sleep(LAST_BYTES_MS, undefined, { ref: false })]);
+      },
+    };
+  } catch (error) {
+    for (const child of prespawned.values()) child.kill();
+    await Promise.all(open.map((one) => one.close(0)));
+    throw error;
+  }
+}
