@@ -19,8 +19,9 @@
 import * as z from 'zod';
 
 import { CATALOGUE, type ErrorCode, type WireError } from '../core/errors.ts';
+import { VERSION } from './version.ts';
 
-export const VERSION = 1;
+export { VERSION };
 
 /** Tokens a stream may be ahead of its reader before the worker pauses it. */
 export const INITIAL_CREDIT_TOKENS = 256;
@@ -184,4 +185,5 @@ export type FromWorkerMessage = z.output<typeof FromWorker>;
 export type GenerateMessage = Extract<ToWorkerMessage, { type: 'generate' }>;
 export type LoadMessage = Extract<ToWorkerMessage, { type: 'load' }>;
 export type LoadedMessage = Extract<FromWorkerMessage, { type: 'loaded' }>;
+export type HelloMessage = Extract<FromWorkerMessage, { type: 'hello' }>;
 export type HeartbeatMessage = Extract<FromWorkerMessage, { type: 'heartbeat' }>;

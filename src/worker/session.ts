@@ -1,5 +1,6 @@
 /**
- * The worker's side of the conversation: speaks the protocol, drives one backend.
+ * The worker's side of the conversation from `hello` on (which `main.ts` says): speaks the protocol,
+ * drives one backend.
  *
  *   greeting ──welcome──▶ idle ──load──▶ loading ──▶ ready ──drain──▶ draining
  *                                           \                            │ last call ended:
@@ -20,7 +21,6 @@ import type {
   LoadMessage,
   ToWorkerMessage,
 } from '../ipc/protocol.ts';
-import { VERSION } from '../ipc/protocol.ts';
 import {
   type Backend,
   type BackendFactory,
@@ -36,12 +36,7 @@ import { Output } from './output.ts';
 export const EXIT_PROTOCOL = 76;
 
 export interface SessionDeps {
-  readonly runId: string;
-  readonly backendName: string;
-  /** Version of the library that runs the model; known before the library is imported. */
-  readonly build: string;
-  readonly pid: number;
-  /** Imports the backend. Called once, by `load`, so that `hello` waits for nothing heavy. */
+  /** Imports the backend. Called once, by `load`. */
   readonly importBackend: () => Promise<BackendFactory>;
   readonly rssBytes: () => number;
   readonly send: (message: FromWorkerMessage) => void;
@@ -73,12 +68,6 @@ export class Session {
   constructor(deps: SessionDeps) {
     this.#deps = deps;
     this.#output = new Output(deps.send);
-  }
-
-  /** Says hello. */
-  start(): void {
-    const { runId, backendName: backend, build, pid } = this.#deps;
-    this.#deps.send({ type: 'hello', version: VERSION, runId, backend, build, pid });
   }
 
   onMessage(message: ToWorkerMessage): void {

@@ -82,10 +82,6 @@ function start() {
   const ends: (number | 'orphan')[] = [];
   const backend = new ManualBackend();
   const session = new Session({
-    runId: 'r',
-    backendName: 'fake',
-    build: 'b',
-    pid: 9,
     importBackend: async () => (sink) => {
       backend.sink = sink;
       return backend;
@@ -95,7 +91,6 @@ function start() {
     exit: (code) => ends.push(code),
     orphan: () => ends.push('orphan'),
   });
-  session.start();
   const types = () => sent.map(({ type }) => type).filter((type) => type !== 'heartbeat');
   return { session, backend, sent, ends, types };
 }
@@ -120,18 +115,16 @@ describe('Session', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => vi.useRealTimers());
 
-  it('says hello first, then loads when asked to', async () => {
+  it('says nothing by itself and loads when asked to', async () => {
     const { session, backend, sent, types } = start();
-    expect(sent).toEqual([
-      { type: 'hello', version: 1, runId: 'r', backend: 'fake', build: 'b', pid: 9 },
-    ]);
+    expect(sent).toEqual([]);
     session.onMessage(welcome);
     session.onMessage(load);
     await settle();
     backend.sink.loadProgress(0.5);
     backend.loading.resolve(loaded);
     await settle();
-    expect(types()).toEqual(['hello', 'load_progress', 'loaded']);
+    expect(types()).toEqual(['load_progress', 'loaded']);
     expect(sent.at(-1)).toEqual({ type: 'loaded', ...loaded });
   });
 

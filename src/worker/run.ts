@@ -1,0 +1,57 @@
+/**
+ * Puts a worker together: channel, session, signals, watchdog.
+ *
+ * Signals  SIGTERM drains and exits 0. SIGINT is left to the orchestrator: a terminal sends it to
+ *          everybody, and who decides what Ctrl-C means is the parent.
+ * Errors   an exception that nobody caught is told in a log message and ends the process with 70.
+ */
+import type { Socket } from 'node:net';
+
+import { entryUrl } from '../core/entry.ts';
+import { openParentChannel } from '../ipc/channel.ts';
+import type { BackendFactory } from './backend.ts';
+import type { BackendName } from './builds.ts';
+import { killOwnGroup } from './end.ts';
+import { Session } from './session.ts';
+import { startWatchdog } from './watchdog.ts';
+
+/** EX_SOFTWARE of sysexits.h. */
+const EXIT_SOFTWARE = 70;
+/** How long the last words may take when nobody reads them. */
+const LAST_WORDS_MS = 1_000;
+
+export function runWorker(socket: Socket, backend: BackendName): void {
+  const channel = openParentChannel(socket, {
+    onMessage: (message) => session.onMessage(message),
+    onClose: (error) => session.onClose(error),
+  });
+  const session = new Session({
+    importBackend: () => importBackend(backend),
+    rssBytes: () => process.memoryUsage.rss(),
+    send: (message) => channel.send(message),
+    exit,
+    orphan: killOwnGroup,
+  });
+  process.on('SIGINT', () => {});
+  process.on('SIGTERM', () => session.onTerminate());
+  process.on('uncaughtException', (error) => {
+    const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    channel.send({ type: 'log', level: 'error', message: `The worker failed: ${what}` });
+    exit(EXIT_SOFTWARE);
+  });
+  startWatchdog();
+
+  function exit(code: number): void {
+    const late = setTimeout(() => process.exit(code), LAST_WORDS_MS);
+    void channel.close().then(() => {
+      clearTimeout(late);
+      process.exit(code);
+    });
+  }
+}
+
+async function importBackend(name: BackendName): Promise<BackendFactory> {
+  const url = entryUrl(`./backends/${name}/backend`, import.meta.url);
+  const module = (await import(url.href)) as { readonly createBackend: BackendFactory };
+  return module.createBackend;
+}
