@@ -82,6 +82,15 @@ describe('a worker ends', () => {
     expect(await worker.exited).toBe('signal SIGKILL');
   });
 
+  it('with 70 and a log message on an exception that nobody caught', async () => {
+    await using worker = await startLoaded();
+    worker.generate(1, 'x [[throw-after:1]][[tokens:5]]');
+    expect((await worker.next('log', ({ level }) => level === 'error')).message).toContain(
+      'The worker failed: Error: The fake model was told to throw.',
+    );
+    expect(await worker.exited).toBe('code 70');
+  });
+
   it('once only, for one number of die-once', async () => {
     await using worker = await startLoaded();
     worker.generate(1, 'x [[die-once:1]]');

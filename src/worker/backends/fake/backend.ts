@@ -10,10 +10,8 @@
  *
  * Source  `script.ts` for what can be scripted, `reply.ts` for the commands in a prompt.
  */
-import { existsSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { WireError } from '../../../core/errors.ts';
 import type {
   Backend,
   BackendStats,
@@ -27,6 +25,8 @@ import type {
 import { LoadError } from '../../backend.ts';
 import { buildOf } from '../../builds.ts';
 import { TextAssembler } from '../../text/assembler.ts';
+import { runFaults } from './faults.ts';
+import { refuseCall } from './refuse.ts';
 import { planReply, type ReplyPlan } from './reply.ts';
 import { type FakeScript, readScript } from './script.ts';
 import { type Slot, Slots } from './slots.ts';
@@ -117,11 +117,15 @@ class FakeBackend implements Backend {
 
   generate(job: GenerateJob): void {
     const prompt = toPromptTokens(job.prompt, this.#pieceBytes);
-    const refusal = this.#refusal(job, prompt);
+    const { contextTokens } = this.#spec;
+    const refusal = refuseCall(job, prompt, { contextTokens, chat: this.#script.chat });
     if (refusal) {
       this.#sink.failed(job.call, refusal);
     } else if (job.maxTokens === 0) {
       this.#finishUnread(job, prompt);
+    } else if (this.#waiting.length >= MAX_WAITING) {
+      const message = `${MAX_WAITING} calls wait for a slot of the worker.`;
+      this.#sink.failed(job.call, { code: 'queue_full', message });
     } else {
       this.#waiting.push({ job, prompt });
       this.#wake();
@@ -196,40 +200,6 @@ class FakeBackend implements Backend {
     }
   }
 
-  #refusal(job: GenerateJob, prompt: readonly number[]): WireError | undefined {
-    const { contextTokens } = this.#spec;
-    const param = 'messages' in job.prompt ? 'messages' : 'prompt';
-    if ('messages' in job.prompt && !this.#script.chat) {
-      const message = 'The model has no chat template. Use /v1/completions.';
-      return { code: 'invalid_value', message, param };
-    }
-    const isForeign = (id: number) => id >= VOCABULARY_SIZE;
-    if (prompt.some(isForeign) || job.sampling.logitBias.some(([id]) => isForeign(id))) {
-      const message = `A token id is not in the vocabulary, which has ${VOCABULARY_SIZE} tokens.`;
-      return {
-        code: 'invalid_value',
-        message,
-        param: prompt.some(isForeign) ? param : 'logit_bias',
-      };
-    }
-    if (prompt.length === 0) {
-      return { code: 'invalid_value', message: 'The prompt has no tokens. Send some text.', param };
-    }
-    const neededTokens = prompt.length + (job.maxTokens === 0 ? 0 : 1);
-    if (neededTokens > contextTokens) {
-      return {
-        code: 'context_length_exceeded',
-        message: `The prompt has ${prompt.length} tokens and the context of a slot holds ${contextTokens}, one of which the answer needs. Shorten the prompt, or raise context_tokens of the model.`,
-        param,
-        detail: { promptTokens: prompt.length, contextTokens },
-      };
-    }
-    if (this.#waiting.length >= MAX_WAITING) {
-      return { code: 'queue_full', message: `${MAX_WAITING} calls wait for a slot of the worker.` };
-    }
-    return undefined;
-  }
-
   #finishUnread(job: GenerateJob, prompt: readonly number[]): void {
     const counts = { call: job.call, promptTokens: prompt.length, cachedTokens: 0 };
     this.#sink.accepted({ ...counts, ...(job.echo && { promptText: toText(prompt) }) });
@@ -256,7 +226,10 @@ class FakeBackend implements Backend {
     for (const running of this.#running.values()) {
       if (running.readAtMs > now) isReading = true;
       if (running.dueMs > now || running.produced >= running.creditTokens) continue;
-      if (this.#hasFault(running)) return;
+      if (runFaults(running.plan, running.produced, this.#spec.path)) {
+        this.#hungSinceMs = now;
+        return;
+      }
       const end = this.#produce(running, produced);
       if (end) ended.push([running, end]);
       else running.dueMs = now + running.plan.msPerToken;
@@ -341,16 +314,6 @@ class FakeBackend implements Backend {
     this.#wake();
   }
 
-  /** What was ordered to go wrong here does. True when the loop hangs from now on. */
-  #hasFault({ plan, produced }: Running): boolean {
-    if (produced === plan.dieAfterTokens) process.kill(process.pid, 'SIGKILL');
-    if (plan.dieOnce !== undefined) dieOnce(`${this.#spec.path}.died-${plan.dieOnce}`);
-    if (produced === plan.freezeAfterTokens) standStill();
-    if (produced !== plan.hangAfterTokens) return false;
-    this.#hungSinceMs = nowMs();
-    return true;
-  }
-
   #schedule(): void {
     let nextMs = Number.POSITIVE_INFINITY;
     const now = nowMs();
@@ -367,16 +330,4 @@ class FakeBackend implements Backend {
 
 function nowMs(): number {
   return performance.now();
-}
-
-/** The marker outlives the process: the next worker lives. */
-function dieOnce(marker: string): void {
-  if (existsSync(marker)) return;
-  writeFileSync(marker, '');
-  process.kill(process.pid, 'SIGKILL');
-}
-
-/** Stops this thread for good, as a native call that never returns would. */
-function standStill(): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
 }

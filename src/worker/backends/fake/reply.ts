@@ -9,6 +9,7 @@
  *   [[die-after:N]]   the process dies before its token N + 1; [[die]] is [[die-after:0]]
  *   [[die-once:N]]    as [[die]], but only the first time any worker of this script sees this N
  *   [[hang-after:N]]  the loop stops and heartbeats go on; [[hang]] is [[hang-after:0]]
+ *   [[throw-after:N]] an exception that nobody catches; [[throw]] is [[throw-after:0]]
  *   [[freeze-after:N]] the whole process stands still; [[freeze]] is [[freeze-after:0]]
  *
  * Sampling is honoured as by a model that is sure of what it says: bias can ban or force a token,
@@ -30,6 +31,7 @@ export interface ReplyPlan {
   readonly dieAfterTokens: number | undefined;
   readonly dieOnce: number | undefined;
   readonly hangAfterTokens: number | undefined;
+  readonly throwAfterTokens: number | undefined;
   readonly freezeAfterTokens: number | undefined;
 }
 
@@ -62,6 +64,7 @@ export function planReply(
     dieAfterTokens: die ?? script.dieAfterTokens,
     dieOnce: commands.get('die-once'),
     hangAfterTokens: hang ?? script.hangAfterTokens,
+    throwAfterTokens: commands.get('throw-after') ?? commands.get('throw'),
     freezeAfterTokens: commands.get('freeze-after') ?? commands.get('freeze'),
   };
 }
