@@ -1,11 +1,13 @@
 /** The files that are made from the code, by path in the repository. */
 import { configurationPage, exampleToml, jsonSchema } from '../src/config/document.ts';
+import { apiCompatPage } from './api-compat-page.ts';
 import { errorsPage } from './errors-page.ts';
 
 export function generatedFiles(): ReadonlyMap<string, string> {
   return new Map([
     ['config/hearth.example.toml', exampleToml()],
     ['config/hearth.schema.json', jsonSchema()],
+    ['docs/api-compat.md', apiCompatPage()],
     ['docs/configuration.md', configurationPage()],
     ['docs/errors.md', errorsPage()],
   ]);
