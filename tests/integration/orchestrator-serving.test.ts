@@ -1,0 +1,285 @@
+import { readFileSync } from 'node:fs';
+import { afterEach, describe, expect, test } from 'vitest';
+
+import { spawnWorker } from '../../src/orchestrator/worker-process.ts';
+import { Orchestra, type Setup } from '../support/orchestra.ts';
+
+let orchestra: Orchestra | undefined;
+
+function start(setup?: Setup): Promise<Orchestra> {
+  orchestra = new Orchestra(setup);
+  return orchestra.ready();
+}
+
+afterEach(async () => {
+  const left = await orchestra?.end();
+  orchestra = undefined;
+  expect(left ?? []).toEqual([]);
+});
+
+describe('Orchestrator', () => {
+  test('streams an answer: started, deltas, finished, done, in this order and complete', async () => {
+    const { ask } = bind(await start());
+    const { text, events, error } = await ask('one two three');
+    expect(error).toBeUndefined();
+    expect(text).toBe('one two three');
+    const types = events.map(({ type }) => type);
+    expect(types[0]).toBe('started');
+    expect(types.slice(-2)).toEqual(['finished', 'done']);
+    expect(new Set(types.slice(1, -2))).toEqual(new Set(['delta']));
+    const done = events.at(-1);
+    if (done?.type !== 'done') throw new Error('no done');
+    const ids = events.flatMap((event) => (event.type === 'delta' ? event.ids : []));
+    expect(done.usage.generatedTokens).toBe(ids.length);
+    expect(done.timings.prefillMs).toBeGreaterThan(0);
+  });
+
+  // MX-036, MX-037
+  test('each model has a process of its own, with a readable name and a run id', async () => {
+    const band = await start({ models: { a: {}, b: { reply: { kind: 'text', text: 'I am b' } } } });
+    const [a, b] = await Promise.all([band.ask('x'), band.ask('x', { model: 'b' })]);
+    expect([a.text, b.text]).toEqual(['x', 'I am b']);
+    expect(new Set(band.pids).size).toBe(2);
+    const lines = band.lines.filter(({ message }) => message === 'worker started');
+    expect(lines.map(({ fields }) => fields.worker)).toEqual([
+      'hearth-worker-a-1',
+      'hearth-worker-b-1',
+    ]);
+    if (process.platform === 'linux') {
+      const [argv0, ...args] = readFileSync(`/proc/${band.pids[0]}/cmdline`, 'utf8').split('\0');
+      expect(argv0).toBe('hearth-worker-a-1');
+      expect(args).toContain('worker');
+      expect(args.some((arg) => arg.startsWith('--run-id='))).toBe(true);
+      const environment = readFileSync(`/proc/${band.pids[0]}/environ`, 'utf8').split('\0');
+      expect(
+        environment
+          .map((entry) => entry.split('=')[0])
+          .filter(Boolean)
+          .sort(),
+      ).toEqual(['PATH', 'UV_THREADPOOL_SIZE']);
+    }
+    expect(band.orchestrator.models().map(({ name, state }) => [name, state])).toEqual([
+      ['a', 'ready'],
+      ['b', 'ready'],
+    ]);
+  });
+
+  test('an unknown model is refused by name', async () => {
+    const band = await start();
+    const { error } = await band.ask('x', { model: 'nope' });
+    expect(error?.code).toBe('model_not_found');
+    expect(error?.message).toContain('"nope" is not configured. Configured: a.');
+  });
+
+  test('requests wait for a model that loads, and are told so', async () => {
+    orchestra = new Orchestra({ models: { a: { loadMs: 300 } } });
+    await orchestra.orchestrator.start();
+    const { events, text } = await orchestra.ask('patience');
+    expect(events[0]).toEqual({ type: 'waiting', why: 'loading', position: 0 });
+    expect(text).toBe('patience');
+  });
+
+  test('positions are told while others go first', async () => {
+    const band = await start({ slots: 1 });
+    const first = band.ask('[[slow:20]][[tokens:15]]x');
+    await band.until(() => band.count('firstToken') === 1);
+    const second = band.ask('[[slow:20]][[tokens:15]]x');
+    const third = await band.ask('y');
+    const positions = third.events.flatMap((event) =>
+      event.type === 'waiting' ? [`${event.why} ${event.position}`] : [],
+    );
+    expect(positions).toEqual(['queue 1', 'queue 0']);
+    await Promise.all([first, second]);
+  });
+
+  test('the prompt that does not fit fails with both numbers, and only it', async () => {
+    const band = await start();
+    const long = 'word '.repeat(10_000);
+    const [bad, good] = await Promise.all([band.ask(long), band.ask('short')]);
+    expect(bad.error?.code).toBe('context_length_exceeded');
+    expect(good.text).toBe('short');
+  });
+
+  test('a prompt that no frame can hold fails, and its slot is free', async () => {
+    const band = await start({ slots: 1 });
+    const { error } = await band.ask('x'.repeat(17 * 1024 * 1024));
+    expect(error?.code).toBe('payload_too_large');
+    expect((await band.ask('still here')).text).toBe('still here');
+  });
+
+  test('queue_full says when to come back, and the others are served', async () => {
+    const band = await start({ slots: 1, limits: { queueDepthMax: 3 } });
+    const served = [1, 2, 3].map(() => band.ask('[[slow:5]][[tokens:20]]x'));
+    const refused = await band.ask('one too many');
+    expect(refused.error?.toJSON()).toMatchObject({ code: 'queue_full', retryAfterMs: 1_000 });
+    for (const { error } of await Promise.all(served)) expect(error).toBeUndefined();
+    expect(band.count('rejected')).toBe(1);
+  });
+
+  test('a request waits no longer than its class allows', async () => {
+    const queueTimeoutMs = { high: 30_000, normal: 30_000, low: 50 };
+    const band = await start({ slots: 1, limits: { queueTimeoutMs } });
+    const first = band.ask('[[slow:10]][[tokens:30]]x');
+    const late = await band.ask('x', { priority: 'low' });
+    expect(late.error?.code).toBe('queue_timeout');
+    expect(late.error?.message).toContain('queue_timeout_low_s');
+    expect((await first).error).toBeUndefined();
+    expect(band.count('queueTimeout')).toBe(1);
+  });
+
+  // MX-009
+  test('higher classes go first, arrival decides within a class', async () => {
+    const band = await start({ slots: 1 });
+    const order: string[] = [];
+    const begun = band.ask('[[slow:10]][[tokens:10]]x');
+    await band.until(() => band.count('firstToken') === 1);
+    const asks = (['low', 'normal', 'high', 'normal', 'high'] as const).map(
+      async (priority, index) => {
+        await band.ask('x', { priority });
+        order.push(`${priority} ${index}`);
+      },
+    );
+    await Promise.all([begun, ...asks]);
+    expect(order).toEqual(['high 2', 'high 4', 'normal 1', 'normal 3', 'low 0']);
+  });
+
+  test('a worker that was spawned before is adopted', async () => {
+    const early = new Orchestra();
+    const process_ = spawnWorker({
+      model: 'a',
+      backend: 'fake',
+      number: 1,
+      runId: 'early',
+      environment: { PATH: process.env.PATH ?? '' },
+    });
+    await early.end();
+    const band = await start({ prespawned: new Map([['a', process_]]) });
+    expect(band.pids).toEqual([process_.pid]);
+    expect((await band.ask('hello')).text).toBe('hello');
+  });
+
+  test('what a library prints becomes log lines, and no answer breaks', async () => {
+    const band = await start({ fixture: 'prints' });
+    await band.until(() => band.lines.some(({ fields }) => fields.line === 'a banner'));
+    expect((await band.ask('x')).text).toBe('hi');
+  });
+});
+
+describe('cancelling', () => {
+  test.each([
+    ['in prefill', '[[prefill:60000]]x', 'granted'],
+    ['in decode', '[[slow:20]][[tokens:3000]]x', 'streaming'],
+  ])('%s frees the slot', async (_where, prompt, moment) => {
+    const band = await start({ slots: 1 });
+    const leaving = new AbortController();
+    const left = band.ask(prompt, { signal: leaving.signal });
+    await band.until(() => band.count(moment === 'granted' ? 'dequeued' : 'firstToken') === 1);
+    const next = band.ask('next');
+    leaving.abort();
+    expect((await left).error?.code).toBe('client_closed_request');
+    expect((await next).text).toBe('next');
+    expect(endings(band)).toEqual({ cancelled: 1, stop: 1 });
+  });
+
+  test('while queued removes it at once', async () => {
+    const band = await start({ slots: 1 });
+    const first = band.ask('[[slow:20]][[tokens:20]]x');
+    const leaving = new AbortController();
+    const second = band.ask('never', { signal: leaving.signal });
+    const third = band.ask('third');
+    await band.until(() => band.count('queued') === 3);
+    leaving.abort();
+    const { error, events } = await second;
+    expect(error?.code).toBe('client_closed_request');
+    expect(events.map(({ type }) => type)).toEqual(['waiting']);
+    expect((await first).error).toBeUndefined();
+    expect((await third).text).toBe('third');
+  });
+
+  test('leaving the loop is cancelling', async () => {
+    const band = await start({ slots: 1 });
+    const ticket = await band.submit('[[slow:5]][[tokens:9000]]x');
+    for await (const event of ticket.events) if (event.type === 'delta') break;
+    expect((await band.ask('next')).text).toBe('next');
+    expect(endings(band)).toEqual({ cancelled: 1, stop: 1 });
+  });
+
+  test('before it is submitted is no request at all', async () => {
+    const band = await start();
+    const { error } = await band.ask('x', { signal: AbortSignal.abort() });
+    expect(error?.code).toBe('client_closed_request');
+    expect(band.count('queued')).toBe(0);
+  });
+
+  test('200 at once, at any moment: every counter balances and the slots are free', async () => {
+    const band = await start({ slots: 4 });
+    const asks = Array.from({ length: 200 }, (_, index) => {
+      const leaving = new AbortController();
+      const asked = band.ask(`[[slow:2]][[tokens:${5 + (index % 20)}]]${index} `, {
+        signal: leaving.signal,
+        priority: (['high', 'normal', 'low'] as const)[index % 3]!,
+        onEvent: ({ type }) => {
+          if (index % 5 === 0 && type === 'delta') leaving.abort();
+          if (index % 5 === 1 && type === 'started') leaving.abort();
+        },
+      });
+      if (index % 5 === 2) queueMicrotask(() => leaving.abort());
+      if (index % 5 === 3) setImmediate(() => leaving.abort());
+      return asked;
+    });
+    const heard = await Promise.all(asks);
+    for (const [index, { error }] of heard.entries()) {
+      if (index % 5 === 4) expect(error).toBeUndefined();
+      else if (error !== undefined) expect(error.code).toBe('client_closed_request');
+    }
+    await band.until(() => {
+      const last = band.seen.findLast(([name]) => name === 'slots');
+      return (last?.[2] as { busy: number } | undefined)?.busy === 0;
+    });
+    expect(band.count('queued')).toBe(200);
+    expect(band.count('dequeued')).toBe(200);
+    expect(band.count('ended')).toBe(200);
+    expect((await band.ask('still here')).text).toBe('still here');
+  });
+});
+
+describe('a slow reader', () => {
+  test('holds up its own sequence only, and gets everything when it reads', async () => {
+    const band = await start({ slots: 2 });
+    const ticket = await band.submit('[[tokens:2000]]abc ');
+    const events = ticket.events[Symbol.asyncIterator]();
+    await band.until(() => band.count('tokenGap') > 0);
+    expect((await band.ask('[[tokens:3000]]x')).error).toBeUndefined();
+    expect(band.count('ended')).toBe(1);
+    let tokens = 0;
+    for (let next = await events.next(); !next.done; next = await events.next()) {
+      if (next.value.type === 'delta') tokens += next.value.ids.length;
+    }
+    expect(tokens).toBe(2000);
+  });
+
+  test('is cut when it does not read at all, and its slot is free', async () => {
+    const band = await start({ slots: 1, worker: { slowReaderMs: 100 } });
+    const ticket = await band.submit('[[tokens:2000]]abc ');
+    const next = await band.ask('next');
+    expect(next.text).toBe('next');
+    const read = async () => {
+      for await (const _ of ticket.events);
+    };
+    await expect(read()).rejects.toMatchObject({ code: 'slow_reader' });
+  });
+});
+
+function endings(band: Orchestra): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const [name, argument] of band.seen) {
+    if (name !== 'ended') continue;
+    const { outcome } = argument as { outcome: string };
+    counts[outcome] = (counts[outcome] ?? 0) + 1;
+  }
+  return counts;
+}
+
+function bind(band: Orchestra) {
+  return { ask: band.ask.bind(band) };
+}
