@@ -15,7 +15,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type {
   Backend,
   BackendStats,
-  CallEnd,
   GenerateJob,
   Loaded,
   LoadSpec,
@@ -24,13 +23,13 @@ import type {
 } from '../../backend.ts';
 import { LoadError } from '../../backend.ts';
 import { buildOf } from '../../builds.ts';
-import { TextAssembler } from '../../text/assembler.ts';
 import { runFaults } from './faults.ts';
 import { refuseCall } from './refuse.ts';
-import { planReply, type ReplyPlan } from './reply.ts';
+import { planReply } from './reply.ts';
 import { type FakeScript, readScript } from './script.ts';
+import { makeSequence, produceToken, type Sequence, type SequenceEnd } from './sequence.ts';
 import { type Slot, Slots } from './slots.ts';
-import { type PieceBytes, toBytes, toPromptTokens, toText, VOCABULARY_SIZE } from './vocabulary.ts';
+import { type PieceBytes, toPromptTokens, toText, VOCABULARY_SIZE } from './vocabulary.ts';
 
 /** The orchestrator sends no more than there are slots; this bounds what a fault of it could do. */
 const MAX_WAITING = 1_000;
@@ -43,23 +42,6 @@ interface Waiting {
   readonly prompt: readonly number[];
 }
 
-interface Running {
-  readonly job: GenerateJob;
-  readonly slot: Slot;
-  readonly plan: ReplyPlan;
-  readonly assembler: TextAssembler;
-  readonly promptTokens: number;
-  readonly cachedTokens: number;
-  /** Most tokens it may produce. */
-  readonly limitTokens: number;
-  produced: number;
-  creditTokens: number;
-  /** The prompt has been read by then. */
-  readonly readAtMs: number;
-  /** No token before. */
-  dueMs: number;
-}
-
 export function createBackend(sink: Sink): Backend {
   return new FakeBackend(sink);
 }
@@ -68,7 +50,7 @@ class FakeBackend implements Backend {
   readonly build = buildOf('fake');
   readonly #sink: Sink;
   readonly #closing = new AbortController();
-  readonly #running = new Map<number, Running>();
+  readonly #running = new Map<number, Sequence>();
   readonly #waiting: Waiting[] = [];
   #script!: FakeScript;
   #spec!: LoadSpec;
@@ -220,7 +202,7 @@ class FakeBackend implements Backend {
     this.#timer = undefined;
     this.#admit();
     const produced: SequenceTokens[] = [];
-    const ended: [Running, Pick<CallEnd, 'reason' | 'stop'>][] = [];
+    const ended: [Sequence, SequenceEnd][] = [];
     const now = nowMs();
     let isReading = false;
     for (const running of this.#running.values()) {
@@ -230,7 +212,8 @@ class FakeBackend implements Backend {
         this.#hungSinceMs = now;
         return;
       }
-      const end = this.#produce(running, produced);
+      const { tokens, end } = produceToken(running);
+      if (tokens) produced.push(tokens);
       if (end) ended.push([running, end]);
       else running.dueMs = now + running.plan.msPerToken;
     }
@@ -259,20 +242,9 @@ class FakeBackend implements Backend {
     const rate = this.#script.prefillTokensPerSecond;
     const scriptedMs = rate > 0 ? ((promptTokens - cachedTokens) / rate) * 1000 : 0;
     const readAtMs = nowMs() + (plan.prefillMs ?? scriptedMs);
-    const restTokens = this.#spec.contextTokens - promptTokens;
-    this.#running.set(job.call, {
-      job,
-      slot,
-      plan,
-      promptTokens,
-      cachedTokens,
-      readAtMs,
-      assembler: new TextAssembler(job.stops),
-      limitTokens: Math.min(job.maxTokens ?? restTokens, restTokens),
-      produced: 0,
-      creditTokens: job.creditTokens,
-      dueMs: readAtMs,
-    });
+    const { contextTokens } = this.#spec;
+    const sequence = makeSequence({ job, slot, plan, cachedTokens, contextTokens, readAtMs });
+    this.#running.set(job.call, sequence);
     this.#sink.accepted({
       call: job.call,
       promptTokens,
@@ -281,26 +253,7 @@ class FakeBackend implements Backend {
     });
   }
 
-  /** One token, or the end of the turn. Returns how the call ended, if it did. */
-  #produce(running: Running, into: SequenceTokens[]): Pick<CallEnd, 'reason' | 'stop'> | undefined {
-    const { job, plan, slot, assembler, limitTokens } = running;
-    const { call } = job;
-    if (running.produced >= plan.naturalTokens) {
-      const text = assembler.flush();
-      if (text !== '') into.push({ call, ids: [], text });
-      return { reason: 'stop' };
-    }
-    const id = plan.round[running.produced % plan.round.length] ?? 0;
-    running.produced++;
-    slot.tokens.push(id);
-    const { text, stop } = assembler.push(toBytes(id));
-    const isFull = stop === undefined && running.produced >= limitTokens;
-    into.push({ call, ids: [id], text: isFull ? text + assembler.flush() : text });
-    if (stop !== undefined) return { reason: 'stop', stop };
-    return isFull ? { reason: 'length' } : undefined;
-  }
-
-  #finish(running: Running, end: Pick<CallEnd, 'reason' | 'stop'>): void {
+  #finish(running: Sequence, end: SequenceEnd): void {
     const { job, slot, promptTokens, cachedTokens, produced } = running;
     this.#running.delete(job.call);
     slot.isBusy = false;
