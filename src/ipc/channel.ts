@@ -90,11 +90,6 @@ export class Channel<Out extends object, In> {
     return this.#state === 'open';
   }
 
-  /** Bytes that the peer has not taken yet. */
-  get bufferedBytes(): number {
-    return this.#stream.writableLength;
-  }
-
   send(message: Out): void {
     if (this.#state !== 'open') return;
     const frame = encodeFrame(message);
