@@ -10,6 +10,10 @@ const BENCHES: Record<string, (args: readonly string[]) => Promise<number>> = {
   'second-turn': async (args) =>
     (await import('./second-turn.ts')).runSecondTurn(parseOptions(args)),
   stall: async (args) => (await import('./stall.ts')).runStall(parseOptions(args)),
+  http: async (args) => (await import('./http.ts')).runHttp(parseOptions(args)),
+  cpu: async (args) => (await import('./cpu.ts')).runCpu(parseOptions(args)),
+  start: async (args) => (await import('./start.ts')).runStart(parseOptions(args)),
+  soak: async (args) => (await import('./soak.ts')).runSoak(parseOptions(args)),
 };
 
 const [name = '', ...args] = process.argv.slice(2);

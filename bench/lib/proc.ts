@@ -26,8 +26,19 @@ export function processTree(pid: number): Process[] {
   return tree;
 }
 
+/** A worker of Hearth: its arguments begin with `worker`, the orchestrator's hold `serve`. */
+export function isWorker({ command }: Process): boolean {
+  return /\bworker --run-id=/.test(command);
+}
+
 export function cpuMsOf(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + (readProcess(pid)?.cpuMs ?? 0), 0);
+}
+
+/** Of the programs that this process started and that have ended. */
+export function endedChildrenMs(): number {
+  const [user, system] = statFields(readFileSync('/proc/self/stat', 'utf8')).slice(13, 15);
+  return (Number(user) + Number(system)) * TICK_MS;
 }
 
 /** Time that any CPU of the machine spent on anything, of all users. */
@@ -57,11 +68,15 @@ export function assertLinux(): void {
 function readProcess(pid: number): Process | undefined {
   const stat = readText(`/proc/${pid}/stat`);
   if (stat === undefined) return undefined;
-  // The name stands in brackets and may hold anything, brackets too.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const fields = statFields(stat);
   const command = (readText(`/proc/${pid}/cmdline`) ?? '').replaceAll('\0', ' ').trim();
   const cpuMs = (Number(fields[11]) + Number(fields[12])) * TICK_MS;
   return { pid, parent: Number(fields[1]), cpuMs, command };
+}
+
+/** From the third field on. The name before it stands in brackets and may hold brackets too. */
+function statFields(stat: string): string[] {
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 }
 
 function readText(path: string): string | undefined {

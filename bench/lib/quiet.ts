@@ -8,7 +8,7 @@
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { cpuMsOf, machineBusyMs, processTree } from './proc.ts';
+import { cpuMsOf, endedChildrenMs, machineBusyMs, processTree } from './proc.ts';
 
 const FOREIGN_SHARE_MAX = 0.08;
 const ATTEMPTS = 4;
@@ -21,7 +21,10 @@ export interface Quiet<T> {
   readonly attempts: number;
 }
 
-/** `roots` are the processes that belong to the measurement, with all they started. */
+/**
+ * `roots` are the processes that belong to the measurement, with all they started. Programs that
+ * the run itself starts and waits for are counted as its own.
+ */
 export async function runQuiet<T>(
   roots: readonly number[],
   run: () => Promise<T>,
@@ -50,6 +53,5 @@ async function watch<T>(roots: readonly number[], run: () => Promise<T>) {
 }
 
 function ownMs(pids: readonly number[]): number {
-  const { user, system } = process.cpuUsage();
-  return cpuMsOf(pids.filter((pid) => pid !== process.pid)) + (user + system) / 1000;
+  return cpuMsOf(pids) + cpuMsOf([process.pid]) + endedChildrenMs();
 }

@@ -29,8 +29,8 @@ export interface Server extends AsyncDisposable {
   readonly baseUrl: string;
   readonly pid: number;
   readonly readyMs: number;
-  /** Everything it has written so far. */
-  readonly output: () => string;
+  /** Each piece it has written so far, with ms since its spawn. */
+  readonly output: readonly { readonly atMs: number; readonly text: string }[];
 }
 
 export const PEER_BINARY = join(ROOT, '.cache/peer/build/bin/llama-server');
@@ -38,7 +38,7 @@ export const PEER_BINARY = join(ROOT, '.cache/peer/build/bin/llama-server');
 const READY_LIMIT_MS = 60_000;
 const STOP_LIMIT_MS = 15_000;
 const POLL_MS = 5;
-const OUTPUT_CHARS = 1 << 20;
+const OUTPUT_PIECES = 10_000;
 
 export async function startPeer(options: ServerOptions): Promise<Server> {
   const port = await freePort();
@@ -89,10 +89,11 @@ async function start(plan: Plan): Promise<Server> {
   const startedMs = performance.now();
   const env = { ...process.env, ...plan.env };
   const child = spawn(plan.command, plan.args, { stdio: ['ignore', 'pipe', 'pipe'], env });
-  let output = '';
+  const output: { atMs: number; text: string }[] = [];
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
-      output = (output + text).slice(-OUTPUT_CHARS);
+      output.push({ atMs: performance.now() - startedMs, text });
+      if (output.length > OUTPUT_PIECES) output.shift();
     });
   }
   const stop = () => stopServer(child, plan.onStopped);
@@ -101,7 +102,13 @@ async function start(plan: Plan): Promise<Server> {
     await becomesReady(`http://127.0.0.1:${plan.port}${plan.readyPath}`, child);
   } catch (error) {
     await stop();
-    const tail = output.trim().split('\n').slice(-15).join('\n');
+    const tail = output
+      .map(({ text }) => text)
+      .join('')
+      .trim()
+      .split('\n')
+      .slice(-15)
+      .join('\n');
     throw new Error(`${plan.name} did not get ready. It wrote:\n${tail}`, { cause: error });
   }
   return {
@@ -109,7 +116,7 @@ async function start(plan: Plan): Promise<Server> {
     baseUrl: `http://127.0.0.1:${plan.port}/v1`,
     pid: child.pid!,
     readyMs: performance.now() - startedMs,
-    output: () => output,
+    output,
     [Symbol.asyncDispose]: stop,
   };
 }

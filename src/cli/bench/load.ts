@@ -17,6 +17,8 @@ export interface LoadPlan {
   readonly body: (index: number) => Readonly<Record<string, unknown>>;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
+  /** Called as each request ends. */
+  readonly onOutcome?: ((outcome: StreamOutcome) => void) | undefined;
 }
 
 export interface LoadResult {
@@ -39,7 +41,9 @@ export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
           if (plan.signal?.aborted) return;
           const { baseUrl, route, timeoutMs, signal } = plan;
           const body = bodies[next++]!;
-          outcomes.push(await streamRequest({ baseUrl, route, body, agent, timeoutMs, signal }));
+          const outcome = await streamRequest({ baseUrl, route, body, agent, timeoutMs, signal });
+          outcomes.push(outcome);
+          plan.onOutcome?.(outcome);
         }
       }),
     );
