@@ -235,10 +235,10 @@ export class Replica {
     this.#state = 'loading';
     this.#options.onLoading();
     this.#arm(settings.loadTimeoutMs, 'did not load the model');
-    const { path, contextTokens, slots, threads, gpu } = model;
+    const { path, contextTokens, slots, threads, gpu, options } = model;
     const { heartbeatIntervalMs } = settings;
     this.#channel.send({ type: 'welcome', version: VERSION, heartbeatIntervalMs });
-    this.#channel.send({ type: 'load', path, contextTokens, slots, threads, gpu });
+    this.#channel.send({ type: 'load', path, contextTokens, slots, threads, gpu, options });
   }
 
   #loaded(message: LoadedMessage): void {
