@@ -103,8 +103,11 @@ class Scanner {
   }
 
   #note(path: readonly string[]): void {
-    const name = path.join('.');
-    if (!this.#lines.has(name)) this.#lines.set(name, this.#line);
+    // A table that is only named on the way to an inner one stands where it is first named.
+    for (let length = 1; length <= path.length; length++) {
+      const name = path.slice(0, length).join('.');
+      if (!this.#lines.has(name)) this.#lines.set(name, this.#line);
+    }
   }
 
   #skipBlank(): void {
