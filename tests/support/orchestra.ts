@@ -2,7 +2,7 @@
  * An orchestrator over real fake workers, for tests: what it tells log and observer is kept, and can
  * be waited for, so that no test waits for time. `end` stops it and says which processes are left.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -224,12 +224,14 @@ interface AskOptions extends SubmitOptions {
   readonly onEvent?: (event: GenerationEvent) => void;
 }
 
+/** A zombie does not live: whoever has to reap an orphan may take its time. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
+    if (process.platform !== 'linux') return true;
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
   } catch {
-    // ESRCH
+    // ESRCH, ENOENT
     return false;
   }
 }
