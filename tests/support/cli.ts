@@ -1,0 +1,165 @@
+/**
+ * Runs `bin/hearth.js` as a user does, in a folder and with an environment of its own.
+ *
+ * Nothing here waits for a time: `untilLine` ends with the line, with the end of the process, or
+ * with the limit of the test.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const LAUNCHER = fileURLToPath(new URL('../../bin/hearth.js', import.meta.url));
+
+/** A folder with a home in it, so that no configuration of the machine is seen. */
+export class CliHome implements Disposable {
+  readonly dir = mkdtempSync(join(tmpdir(), 'hearth-cli-'));
+
+  path(name: string): string {
+    return join(this.dir, name);
+  }
+
+  write(name: string, text: string): string {
+    writeFileSync(this.path(name), text);
+    return this.path(name);
+  }
+
+  /** A script of the fake backend; `{}` echoes. */
+  fakeModel(script: object = {}, name = 'fake.json'): string {
+    return this.write(name, JSON.stringify(script));
+  }
+
+  start(args: readonly string[], environment: Readonly<Record<string, string>> = {}): CliProcess {
+    const child = spawn(process.execPath, [LAUNCHER, ...args], {
+      cwd: this.dir,
+      env: {
+        PATH: process.env.PATH ?? '',
+        HOME: this.dir,
+        TMPDIR: process.env.TMPDIR ?? tmpdir(),
+        ...environment,
+      },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    return new CliProcess(child);
+  }
+
+  /** Runs to the end with `input` on stdin. */
+  async run(
+    args: readonly string[],
+    { input = '', environment = {} }: { input?: string; environment?: Record<string, string> } = {},
+  ): Promise<CliResult> {
+    const cli = this.start(args, environment);
+    cli.endInput(input);
+    const code = await cli.exited;
+    return { code, stdout: cli.stdout, stderr: cli.stderr };
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+export interface CliResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Listening {
+  readonly url: string;
+  readonly port: number;
+  readonly admin_port: number;
+  readonly pid: number;
+}
+
+export class CliProcess implements AsyncDisposable {
+  /** Exit code, or 128 and the number of the signal. */
+  readonly exited: Promise<number>;
+  readonly #child: ChildProcess;
+  readonly #watchers = new Set<() => void>();
+  #hasExited = false;
+  #stdout = '';
+  #stderr = '';
+
+  constructor(child: ChildProcess) {
+    this.#child = child;
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      this.#stdout += text;
+      this.#changed();
+    });
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr += text;
+      this.#changed();
+    });
+    child.stdin?.on('error', () => {}); // it has ended without reading: its exit code says so
+    this.exited = new Promise((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', (code) => {
+        this.#hasExited = true;
+        this.#changed();
+        resolve(code ?? 255);
+      });
+    });
+  }
+
+  get stdout(): string {
+    return this.#stdout;
+  }
+
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  endInput(text: string): void {
+    this.#child.stdin?.end(text);
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** The first stdout line that `pattern` matches. Rejects when the process ends without it. */
+  untilLine(pattern: RegExp): Promise<string> {
+    return this.#until(pattern, () => this.#stdout);
+  }
+
+  untilErrorLine(pattern: RegExp): Promise<string> {
+    return this.#until(pattern, () => this.#stderr);
+  }
+
+  /** With `--json`: where it listens, once a model is ready. */
+  async untilReady(): Promise<Listening> {
+    const line = await this.untilLine(/"event":"listening"/);
+    await this.untilLine(/"event":"ready"/);
+    return JSON.parse(line) as Listening;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#hasExited) return;
+    this.kill('SIGTERM');
+    await this.exited;
+  }
+
+  #until(pattern: RegExp, text: () => string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const look = () => {
+        const line = text()
+          .split('\n')
+          .slice(0, -1)
+          .find((one) => pattern.test(one));
+        if (line !== undefined) resolve(line);
+        else if (this.#hasExited) {
+          reject(new Error(`ended without ${pattern}\n${this.#stdout}\n${this.#stderr}`));
+        } else return;
+        this.#watchers.delete(look);
+      };
+      this.#watchers.add(look);
+      look();
+    });
+  }
+
+  #changed(): void {
+    for (const look of this.#watchers) look();
+  }
+}
