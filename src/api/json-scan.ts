@@ -8,7 +8,8 @@
  * Refused besides what is not JSON: anything but an object, a byte order mark, invalid UTF-8, lone
  * surrogates, duplicate keys, numbers past 2^53, more than 64 levels, more than 50,000 keys and
  * elements, more than 1,048,576 numbers in arrays (token arrays are long and cheap, so they are
- * counted apart), a number longer than 128 characters, a key longer than 1,024 bytes.
+ * counted apart), more than 2,097,152 escapes (JSON.parse copies a string with escapes character by
+ * character), a number longer than 128 characters, a key longer than 1,024 bytes.
  *
  * Units   offsets in bytes from the start of the text.
  * Errors  RequestError `invalid_json` with the offset; no text of the client in the message.
@@ -19,6 +20,7 @@ import { RequestError } from '../core/errors.ts';
 export const DEPTH_MAX = 64;
 export const ITEMS_MAX = 50_000;
 export const NUMBERS_MAX = 1 << 20;
+export const ESCAPES_MAX = 1 << 21;
 const NUMBER_LENGTH_MAX = 128;
 const KEY_BYTES_MAX = 1024;
 /** From here on a Set finds a duplicate faster than a list. */
@@ -50,6 +52,7 @@ export class JsonScanner {
   #offset = 0;
   #items = 0;
   #numbers = 0;
+  #escapes = 0;
   #hasNonAscii = false;
   readonly #levels: Level[] = [];
 
@@ -158,6 +161,11 @@ export class JsonScanner {
     if (this.#numbers > NUMBERS_MAX) this.#refuse(`more than ${NUMBERS_MAX} numbers`, at);
   }
 
+  #countEscape(at: number): void {
+    this.#escapes += 1;
+    if (this.#escapes > ESCAPES_MAX) this.#refuse(`more than ${ESCAPES_MAX} escapes`, at);
+  }
+
   #open(isObject: boolean, at: number): void {
     if (this.#levels.length >= DEPTH_MAX) this.#refuse(`more than ${DEPTH_MAX} levels`, at);
     this.#levels.push({ isObject, keys: [], keySet: undefined });
@@ -192,6 +200,7 @@ export class JsonScanner {
       }
       if (byte === 0x5c) {
         this.#keep(bytes, from, i);
+        this.#countEscape(i);
         this.#mode = 'escape';
         return i + 1;
       }

@@ -55,7 +55,7 @@ export interface HttpServer extends AsyncDisposable {
   readonly port: number;
   /** Those that are listened on. */
   readonly hosts: readonly string[];
-  /** Idempotent. Resolves when no connection is left. */
+  /** Resolves when no connection is left. A second call can only bring the deadline forward. */
   close(deadlineMs: number): Promise<void>;
 }
 
@@ -111,29 +111,29 @@ class Listening implements HttpServer {
   }
 
   close(deadlineMs: number): Promise<void> {
-    this.#closed ??= this.#close(deadlineMs);
-    return this.#closed;
+    this.#closed ??= this.#drain();
+    // A later call may shorten the time, never lengthen it: the earlier timer is still there.
+    const timer = setTimeout(() => {
+      for (const server of this.#servers) server.closeAllConnections();
+    }, deadlineMs);
+    return this.#closed.finally(() => clearTimeout(timer));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close(0);
   }
 
-  async #close(deadlineMs: number): Promise<void> {
+  async #drain(): Promise<void> {
     const closed = this.#servers.map((server) => once(server, 'close'));
     for (const server of this.#servers) server.close();
     // A connection whose answer has just ended is idle, and would be kept alive.
     const sweep = setInterval(() => {
       for (const server of this.#servers) server.closeIdleConnections();
     }, IDLE_SWEEP_MS);
-    const deadline = setTimeout(() => {
-      for (const server of this.#servers) server.closeAllConnections();
-    }, deadlineMs);
     try {
       await Promise.all(closed);
     } finally {
       clearInterval(sweep);
-      clearTimeout(deadline);
     }
   }
 }

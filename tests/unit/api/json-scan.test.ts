@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { DEPTH_MAX, ITEMS_MAX, JsonScanner, NUMBERS_MAX } from '../../../src/api/json-scan.ts';
+import {
+  DEPTH_MAX,
+  ESCAPES_MAX,
+  ITEMS_MAX,
+  JsonScanner,
+  NUMBERS_MAX,
+} from '../../../src/api/json-scan.ts';
 
 /** Scans in pieces; undefined when it is accepted, else the reason. */
 function scan(
@@ -96,6 +102,7 @@ describe('refuses', () => {
       'keys and elements',
     ],
     ['too many elements', `{"a":[${'"",'.repeat(ITEMS_MAX + 1)}""]}`, 'keys and elements'],
+    ['too many escapes', `{"a":"${'\\n'.repeat(ESCAPES_MAX + 1)}"}`, 'escapes'],
     ['too many numbers', `{"a":[${'7,'.repeat(NUMBERS_MAX)}7]}`, 'numbers'],
   ])('%s', (_why, text, reason) => {
     expect(scan(text)).toContain(reason);
