@@ -64,6 +64,7 @@ export class Orchestrator implements Engine, AsyncDisposable {
   readonly #calls = new Map<number, Call>();
   readonly #inbox: SchedulerEvent[] = [];
   #isHandling = false;
+  #hasWarnedOfDepth = false;
   #lastKey = 0;
   /** Set by the effect that answers a submission, read by the submission. */
   #rejection: Refused | undefined;
@@ -251,6 +252,7 @@ export class Orchestrator implements Engine, AsyncDisposable {
   #queued(call: Call, position: number): void {
     this.#countAsWaiting(call);
     call.answer.waiting(this.#whyWaiting(call.request.model), position);
+    this.#warnOfDepth();
   }
 
   #granted(call: Call, waitMs: number): void {
@@ -291,6 +293,16 @@ export class Orchestrator implements Engine, AsyncDisposable {
         break;
     }
     this.#forget(call);
+  }
+
+  /** Once per rise, while there is still room: half of the limit is taken. */
+  #warnOfDepth(): void {
+    const { queueDepthMax } = this.#options.limits;
+    const { depth } = this.#scheduler;
+    if (depth < queueDepthMax / 4) this.#hasWarnedOfDepth = false;
+    if (depth < queueDepthMax / 2 || this.#hasWarnedOfDepth) return;
+    this.#hasWarnedOfDepth = true;
+    this.#options.log.warn({ depth, queueDepthMax }, 'half of the queue is taken');
   }
 
   #listener(call: Call): CallListener {
