@@ -28,13 +28,14 @@ export class Call implements Disposable {
   readonly #deadline: NodeJS.Timeout;
 
   constructor({ exchange, requests, priority, affinity }: CallOptions) {
-    const { engine, settings } = exchange.deps;
+    const { engine, settings, clock } = exchange.deps;
     this.#client = exchange.c.req.raw.signal;
     if (this.#client.aborted) this.#onClientLeft();
     else this.#client.addEventListener('abort', this.#onClientLeft, { once: true });
+    const leftMs = settings.requestDeadlineMs - (clock.nowMs() - exchange.startedMs);
     this.#deadline = setTimeout(
       () => this.abort(deadlineExceeded(settings.requestDeadlineMs)),
-      settings.requestDeadlineMs,
+      Math.max(0, leftMs),
     );
 
     const { signal } = this.#abort;

@@ -7,6 +7,7 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 import type { Socket } from 'node:net';
 
 import { type HearthError, RequestError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
 import { errorBody, statusOf } from './error-response.ts';
 
 /** There is no id to report: nothing of the request could be read. */
@@ -33,7 +34,7 @@ export function onUnknownExpectation(_request: IncomingMessage, response: Server
   response.end(JSON.stringify(errorBody(error, NO_ID)));
 }
 
-export function onClientError(reason: NodeJS.ErrnoException, socket: Socket): void {
+export function onClientError(reason: NodeJS.ErrnoException, socket: Socket, log: Log): void {
   // The same test as Node's own handler: text amid a running answer would become part of it.
   const running = (socket as { _httpMessage?: ServerResponse | null })._httpMessage;
   const canAnswer =
@@ -43,6 +44,7 @@ export function onClientError(reason: NodeJS.ErrnoException, socket: Socket): vo
     return;
   }
   const { status, error } = explain(reason);
+  log.debug({ status, code: error.code, reason: reason.code }, 'refused what is not a request');
   const body = JSON.stringify(errorBody(error, NO_ID));
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n` +

@@ -12,6 +12,7 @@
  */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
+import type { Socket } from 'node:net';
 
 import { getRequestListener } from '@hono/node-server';
 
@@ -161,7 +162,9 @@ async function listenOnOne(
   // `body.ts` sends 100 Continue when it wants the body, so a refusal spares the upload.
   server.on('checkContinue', listener);
   server.on('checkExpectation', onUnknownExpectation);
-  server.on('clientError', onClientError);
+  server.on('clientError', (reason: NodeJS.ErrnoException, socket) =>
+    onClientError(reason, socket as Socket, log),
+  );
   server.listen({ host, port, backlog, ipv6Only: host.includes(':') });
   try {
     await once(server, 'listening');

@@ -25,7 +25,9 @@ const toolCall = z.looseObject({
 
 const assistant = z.looseObject({
   role: z.literal('assistant'),
-  content: z.union([z.string(), z.array(z.union([textPart, refusalPart])).min(1)]).nullish(),
+  content: z
+    .union([z.string(), z.array(z.discriminatedUnion('type', [textPart, refusalPart])).min(1)])
+    .nullish(),
   refusal: z.string().nullish(),
   name,
   tool_calls: z.array(toolCall).nullish(),

@@ -19,6 +19,7 @@ import { parseWith } from './schema.ts';
 import { findUnheardOf, refuseUnheardOf, safeNames } from './sort.ts';
 
 const NAMES_SHOWN_MAX = 20;
+const STREAM_OPTIONS = new Set(['include_usage', 'include_obfuscation']);
 
 export interface RouteParams<T extends z.ZodObject> {
   readonly schema: T;
@@ -64,6 +65,9 @@ export function parseGeneration<T extends z.ZodObject>(
   const priority = toPriority(priorityHeader, shared.priority);
   const stream = shared.stream ?? false;
   checkStreamOptions(shared, stream);
+  for (const name of Object.keys(shared.stream_options ?? {})) {
+    if (!STREAM_OPTIONS.has(name)) ignored.push(`stream_options.${name}`);
+  }
 
   const model = findModel(models, shared.model);
   const prompts = route.toPrompts(typed, model, ignored);

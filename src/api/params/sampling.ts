@@ -23,56 +23,57 @@ const LOGIT_BIAS_MAX = 10_000;
 /** `top_p: 0` keeps the one most probable token, as does any share smaller than its probability. */
 const TOP_P_MIN = 1e-6;
 
-const count = (minimum: number) => z.int().min(minimum).max(INT32_MAX).nullish();
+/** Both bounds in either message: who is below the one wants to know the other, too. */
+function numberFrom(minimum: number, maximum: number) {
+  const range = `expected a number from ${minimum} to ${maximum}`;
+  return z.number().min(minimum, range).max(maximum, range);
+}
+
+function integerFrom(minimum: number, maximum: number) {
+  const range = `expected an integer from ${minimum} to ${maximum}`;
+  return z.int(range).min(minimum, range).max(maximum, range);
+}
+
 const stopString = z.string().min(1).max(STOP_CHARACTERS_MAX);
 
 export const SAMPLING_FIELDS = {
   ...HARMLESS,
   model: z.string().min(1).meta({ description: 'A name from `GET /v1/models`.' }),
-  temperature: z.number().min(0).max(2).nullish().meta({ description: '0 is greedy.' }),
-  top_p: z.number().min(0).max(1).nullish().meta({ description: '1 is off.' }),
-  top_k: count(0).meta({ description: '0 is off.' }),
-  min_p: z.number().min(0).max(1).nullish().meta({ description: '0 is off.' }),
-  frequency_penalty: z
-    .number()
-    .min(-2)
-    .max(2)
+  temperature: numberFrom(0, 2).nullish().meta({ description: '0 is greedy.' }),
+  top_p: numberFrom(0, 1).nullish().meta({ description: '1 is off.' }),
+  top_k: integerFrom(0, INT32_MAX).nullish().meta({ description: '0 is off.' }),
+  min_p: numberFrom(0, 1).nullish().meta({ description: '0 is off.' }),
+  frequency_penalty: numberFrom(-2, 2)
     .nullish()
     .meta({ description: 'Over generated tokens only.' }),
-  presence_penalty: z
-    .number()
-    .min(-2)
-    .max(2)
+  presence_penalty: numberFrom(-2, 2)
     .nullish()
     .meta({ description: 'Over generated tokens only.' }),
   repeat_penalty: z
     .number()
-    .gt(0)
-    .max(10)
+    .gt(0, 'expected a number above 0, up to 10')
+    .max(10, 'expected a number above 0, up to 10')
     .nullish()
     .meta({ description: 'Over the last 64 tokens of prompt and answer. 1 is off.' }),
-  seed: z
-    .number()
-    .min(-SEED_MAX)
-    .max(SEED_MAX)
-    .multipleOf(1)
+  seed: numberFrom(-SEED_MAX, SEED_MAX)
+    .refine(Number.isInteger, 'expected an integer')
     .nullish()
-    .meta({ description: 'Drawn when absent, and reported in `x-hearth-seed`.' }),
+    .meta({ multipleOf: 1, description: 'Drawn when absent, and reported in `x-hearth-seed`.' }),
   stop: z
-    .union([stopString, z.array(stopString).max(STOPS_MAX)])
+    .union([
+      stopString,
+      z.array(stopString).max(STOPS_MAX, `expected at most ${STOPS_MAX} strings`),
+    ])
     .nullish()
     .meta({ description: 'The answer ends before the first of them that appears.' }),
   logit_bias: z
-    .record(
-      z.string().regex(/^\d{1,9}$/, 'expected token ids as keys'),
-      z.number().min(-100).max(100),
-    )
+    .record(z.string().regex(/^\d{1,9}$/, 'expected token ids as keys'), numberFrom(-100, 100))
     .nullish()
     .meta({ description: 'Token id to bias; -100 bans, 100 forces.' }),
   ignore_eos: z.boolean().nullish(),
   stream: z.boolean().nullish(),
   stream_options: z
-    .strictObject({
+    .looseObject({
       include_usage: z.boolean().nullish(),
       include_obfuscation: z.boolean().nullish(),
     })
@@ -83,8 +84,10 @@ export const SAMPLING_FIELDS = {
     .meta({ description: 'high, normal, low, 0, 1 or 2; the header X-Priority wins.' }),
 } as const;
 
-export const maxTokensField = (minimum: number) =>
-  count(minimum).meta({ description: 'Absent: the rest of the context.' });
+export function maxTokensField(minimum: number) {
+  const description = 'Absent: the rest of the context.';
+  return integerFrom(minimum, INT32_MAX).nullish().meta({ description });
+}
 
 const shared = z.object(SAMPLING_FIELDS);
 export type SharedFields = z.output<typeof shared>;

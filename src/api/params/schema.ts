@@ -69,6 +69,8 @@ function isTypeIssue(issue: Issue): boolean {
 }
 
 function expected(issue: Issue): string {
+  // A schema's own words say more than what can be told from the issue.
+  if (issue.message.startsWith('expected ') && issue.code !== 'invalid_type') return issue.message;
   switch (issue.code) {
     case 'invalid_type':
       return `expected ${words(issue.expected)}`;
@@ -82,8 +84,6 @@ function expected(issue: Issue): string {
       return issue.errors.length === 0
         ? `expected one of ${(issue as { options?: readonly unknown[] }).options?.join(', ') ?? 'the known kinds'}`
         : `expected ${unionWords(issue.errors)}`;
-    case 'not_multiple_of':
-      return 'expected an integer';
     case 'invalid_key':
       return issue.issues[0]?.message ?? 'expected another key';
     default:
@@ -98,7 +98,8 @@ function bound(
   inclusive: boolean | undefined,
   origin: string,
 ): string {
-  const unit = origin === 'array' ? ' elements' : origin === 'string' ? ' characters' : '';
+  const word = origin === 'array' ? ' element' : origin === 'string' ? ' character' : '';
+  const unit = word === '' || limit === 1 ? word : `${word}s`;
   return `${inclusive === false ? open : closed} ${limit}${unit}`;
 }
 
