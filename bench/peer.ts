@@ -81,6 +81,10 @@ async function run(model: BenchModel, server: Server, streams: number): Promise<
   assertAnswered(server, result.outcomes);
   const short = result.outcomes.find((one) => one.generatedTokens !== GENERATED_TOKENS);
   if (short) throw new Error(`${server.name} generated ${short.generatedTokens} tokens`);
+  const promptTokens = spreadOf(result.outcomes.map((one) => one.promptTokens)).median;
+  if (Math.abs(promptTokens - PROMPT_TOKENS) > 2) {
+    throw new Error(`${server.name} read ${promptTokens} prompt tokens, not ${PROMPT_TOKENS}`);
+  }
   const summary = summarise(result, { ttftMs: 1000, tpotMs: 100 });
   const ttfts = result.outcomes.map((one) => one.chunkTimesMs[0]! - one.startedMs);
   return { tokensPerSecond: summary.generatedPerSecond, ttftMs: spreadOf(ttfts).median };

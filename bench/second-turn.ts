@@ -13,6 +13,7 @@ import {
   freshPrompt,
   freshRandom,
   inTurns,
+  joinPrompts,
   REQUEST_LIMIT_MS,
   startPair,
 } from './lib/pair.ts';
@@ -82,7 +83,7 @@ export async function runSecondTurn(options: BenchOptions): Promise<number> {
 async function turns(model: BenchModel, server: Server): Promise<Turns> {
   const random = freshRandom();
   const shared = freshPrompt(model, SHARED_TOKENS, random);
-  const prompts = [0, 1].map(() => [...shared, ...freshPrompt(model, NEW_TOKENS, random)]);
+  const prompts = [0, 1].map(() => joinPrompts(shared, freshPrompt(model, NEW_TOKENS, random)));
   const { outcomes } = await runLoad({
     baseUrl: server.baseUrl,
     route: 'completions',

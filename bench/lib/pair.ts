@@ -5,11 +5,13 @@
 import { randomInt } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 
-import { makeRandom, type Random, randomIds } from '../../src/cli/bench/prompts.ts';
+import { makeRandom, type Random, randomIds, randomWords } from '../../src/cli/bench/prompts.ts';
 import type { StreamOutcome } from '../../src/cli/bench/stream-request.ts';
 import { BENCH_MODELS, type BenchModel, modelFile } from './models.ts';
 import { type Quiet, runQuiet } from './quiet.ts';
 import { type Server, startHearth, startPeer } from './servers.ts';
+
+export type BenchPrompt = string | readonly number[];
 
 export interface Pair extends AsyncDisposable {
   readonly hearth: Server;
@@ -52,7 +54,7 @@ export async function inTurns<T>(
 }
 
 /** What both are asked for, to the letter: the same sampler, and no end before the limit. */
-export function completionBody(prompt: readonly number[], maxTokens: number, random: Random) {
+export function completionBody(prompt: BenchPrompt, maxTokens: number, random: Random) {
   return {
     model: 'bench',
     prompt,
@@ -71,8 +73,20 @@ export function freshRandom(): Random {
   return makeRandom(randomInt(2 ** 32));
 }
 
-export function freshPrompt(model: BenchModel, tokens: number, random: Random): number[] {
-  return randomIds(tokens, BENCH_MODELS[model].vocabulary, random);
+/**
+ * Random ids where any id will do. A real model gets words, because on noise it answers with
+ * broken UTF-8, over which llama-server fails; each of them is one token of its vocabulary.
+ */
+export function freshPrompt(model: BenchModel, tokens: number, random: Random): BenchPrompt {
+  const { vocabulary } = BENCH_MODELS[model];
+  return vocabulary === undefined
+    ? randomWords(tokens, random)
+    : randomIds(tokens, vocabulary, random);
+}
+
+export function joinPrompts(first: BenchPrompt, second: BenchPrompt): BenchPrompt {
+  if (typeof first === 'string' || typeof second === 'string') return `${first} ${second}`;
+  return [...first, ...second];
 }
 
 /** A failed request makes every figure of its run wrong. */

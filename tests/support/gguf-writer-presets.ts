@@ -23,7 +23,13 @@ import { type GgufSpec, writeGguf } from './gguf-writer.ts';
 const FORMAT = 1;
 
 const small = { weights: 'F16', vocabulary: 264, seed: 1 } as const;
-const large = { architecture: 'llama', weights: 'Q8_0', headSize: 64, seed: 1 } as const;
+const large = {
+  architecture: 'llama',
+  weights: 'Q8_0',
+  headSize: 64,
+  seed: 1,
+  writesAscii: true,
+} as const;
 
 export const PRESETS = {
   tiny: {

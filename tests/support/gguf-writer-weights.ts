@@ -19,6 +19,8 @@ export interface Fill {
   readonly count: number;
   readonly std: number;
   readonly seed: number;
+  /** Values from the first to before the second are 0. In Q8_0 whole blocks. */
+  readonly zeros?: readonly [from: number, to: number] | undefined;
 }
 
 const BLOCK_VALUES = 32;
@@ -36,12 +38,18 @@ export async function writeRandom(file: FileHandle, fill: Fill): Promise<void> {
   const key = createHash('sha256').update(`${fill.seed}/${fill.name}`).digest();
   const cipher = createCipheriv('aes-128-ctr', key.subarray(0, 16), key.subarray(16));
   const shape = shaper(fill);
-  let left = tensorBytes(fill.type, fill.count);
-  while (left > 0) {
-    const noise = cipher.update(ZEROS.subarray(0, Math.min(left, CHUNK_BYTES)));
-    await file.write(shape(noise));
-    left -= noise.length;
+  const total = tensorBytes(fill.type, fill.count);
+  const [zeroFrom, zeroTo] = (fill.zeros ?? [0, 0]).map((count) => tensorBytes(fill.type, count));
+  for (let at = 0; at < total; at += CHUNK_BYTES) {
+    const noise = cipher.update(ZEROS.subarray(0, Math.min(total - at, CHUNK_BYTES)));
+    const weights = shape(noise);
+    weights.fill(0, clamp(zeroFrom! - at, weights.length), clamp(zeroTo! - at, weights.length));
+    await file.write(weights);
   }
+}
+
+function clamp(offset: number, length: number): number {
+  return Math.min(Math.max(offset, 0), length);
 }
 
 /** The scale of a norm. Always F32, as llama.cpp's converters keep it. */

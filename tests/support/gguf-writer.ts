@@ -40,6 +40,11 @@ export interface GgufSpec {
   readonly vocabulary: number;
   readonly contextTokens: number;
   readonly seed: number;
+  /**
+   * The bytes from 128 on never win, so that every answer is valid UTF-8. In a vocabulary of
+   * thousands: their logits are 0, and there must be enough others above it.
+   */
+  readonly writesAscii?: boolean;
   /** Written instead of what the spec says, or left out when undefined. For broken files. */
   readonly metadata?: Readonly<Record<string, MetadataValue | undefined>>;
   /** Tensors that the file names but does not hold, or holds with another shape. For broken files. */
@@ -62,6 +67,7 @@ interface Tensor {
   readonly type: WeightType;
   /** Values are uniform in ±√3·std, or 1 when undefined (the scale of a norm). */
   readonly std: number | undefined;
+  readonly zeros?: readonly [from: number, to: number] | undefined;
 }
 
 const ALIGNMENT = 32;
@@ -179,6 +185,9 @@ function listTensors(spec: GgufSpec): Tensor[] {
   }
   norm('output_norm', embedding);
   matrix('output', embedding, vocabulary, 3);
+  if (spec.writesAscii) {
+    list.push({ ...list.pop()!, zeros: [128 * embedding, 256 * embedding] });
+  }
 
   return list.flatMap((tensor) => {
     if (spec.tensors === undefined || !(tensor.name in spec.tensors)) return [tensor];
