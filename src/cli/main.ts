@@ -6,12 +6,16 @@ import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 
 import { readEnvironment } from './environment.ts';
-import { platformFolders } from './paths.ts';
+import { isClone, PACKAGE_DIR, platformFolders } from './paths.ts';
 
 const LEFTOVER_MS = 2_000;
 
 const environment = readEnvironment();
-const folders = platformFolders(environment);
+const folders = platformFolders(environment, {
+  platform: process.platform,
+  workDir: process.cwd(),
+  cloneDir: isClone() ? PACKAGE_DIR : undefined,
+});
 enableCompileCache(join(folders.cacheDir, 'compile'));
 
 // A reader that goes away (`| head`) is no failure of ours, and no reason to stop serving.

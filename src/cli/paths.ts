@@ -9,7 +9,7 @@
  * Source: XDG Base Directory Specification 0.8 (relative values are to be ignored), Apple's File
  * System Programming Guide.
  */
-import { accessSync, chmodSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -21,17 +21,25 @@ import type { Environment } from './environment.ts';
 export const PACKAGE_DIR = fileURLToPath(new URL('../..', import.meta.url));
 
 /** True in a clone, false in an installed package, which has neither lockfile nor sources. */
-export function isClone(packageDir: string = PACKAGE_DIR): boolean {
-  return existsSync(join(packageDir, 'package-lock.json')) && existsSync(join(packageDir, 'src'));
+export function isClone(): boolean {
+  return existsSync(join(PACKAGE_DIR, 'package-lock.json')) && existsSync(join(PACKAGE_DIR, 'src'));
 }
 
 export interface PlatformFolders extends Folders {
   readonly cacheDir: string;
 }
 
+interface Place {
+  /** As `process.platform`. */
+  readonly platform: string;
+  readonly workDir: string;
+  /** Undefined for an installed package. */
+  readonly cloneDir: string | undefined;
+}
+
 export function platformFolders(
   environment: Environment,
-  { platform = process.platform as string, cloneDir = isClone() ? PACKAGE_DIR : undefined } = {},
+  { platform, workDir, cloneDir }: Place,
 ): PlatformFolders {
   const homeDir = environment.HOME || homedir();
   const base = platform === 'darwin' ? macFolders(homeDir) : xdgFolders(homeDir, environment);
@@ -39,21 +47,24 @@ export function platformFolders(
   return {
     ...base,
     homeDir,
-    workDir: process.cwd(),
+    workDir,
     cacheDir,
     modelsDir: join(cacheDir, 'models'),
   };
 }
 
-/** Makes the state folder, readable by its owner alone (row MX-032). Errors say what to do. */
+/**
+ * Makes the state folder, readable by its owner alone (row MX-032). One that is there and open to
+ * others is refused, not closed: it may be a folder that others need. Errors say what to do.
+ */
 export function ensureStateDir(stateDir: string): void {
   try {
     mkdirSync(stateDir, { recursive: true, mode: 0o700 });
     const { mode, uid } = statSync(stateDir);
-    if (uid !== process.getuid?.()) {
-      throw new Error(`it belongs to user ${uid}`);
+    if (uid !== process.getuid?.()) throw new Error(`it belongs to user ${uid}`);
+    if ((mode & 0o077) !== 0) {
+      throw new Error(`others may look into it (mode ${(mode & 0o777).toString(8)}, not 700)`);
     }
-    if ((mode & 0o077) !== 0) chmodSync(stateDir, 0o700);
     accessSync(stateDir, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);

@@ -9,7 +9,7 @@ import { type Check, good, warn } from './check.ts';
 
 const NATIVE_PACKAGE = 'node-llama-cpp';
 
-interface GpuFacts {
+export interface GpuFacts {
   readonly platform: string;
   readonly arch: string;
   readonly hasNvidia: boolean;
