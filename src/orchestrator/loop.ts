@@ -1,0 +1,345 @@
+/**
+ * The one writer: every event passes through here, one at a time, into the scheduler, and what the
+ * scheduler decides is done to the requests.
+ *
+ * Everything that happens (a submission, a cancellation, a worker's word, a deadline) becomes an
+ * event in one inbox. An effect may therefore cause events: they are handled after it, never
+ * inside it.
+ *
+ * Whether a request may be tried again when its worker has died is decided in `#lost`: once, and
+ * only while no token of it has come. A request that was in two deaths is taken for their cause.
+ *
+ * Timers  one, for the earliest queue deadline.
+ * Units   ms of the monotonic clock.
+ * Errors  `submit` throws model_failed, queue_full or draining; all else is thrown by the ticket's
+ *         events.
+ */
+import type { Clock } from '../core/clock.ts';
+import type { CallContext, GenerationRequest, Ticket } from '../core/engine.ts';
+import { type HearthError, toHearthError, type WorkerError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import type { Observer } from '../core/observer.ts';
+import { Answer } from './answer.ts';
+import { abortReason, type Call, toJob } from './call.ts';
+import type { Drop, Effects, Rejection, SchedulerEvent } from './effects.ts';
+import * as refusals from './refusals.ts';
+import type { CallEnd, CallListener, GenerateJob, RunningCall } from './running-calls.ts';
+import { Scheduler, type SchedulerLimits } from './scheduler.ts';
+
+/** What the loop needs of a model's supervisor. */
+export interface ModelDesk {
+  readonly isReady: boolean;
+  /** Why it has failed. */
+  readonly reason: string | undefined;
+  generate(job: GenerateJob, listener: CallListener): RunningCall;
+}
+
+export interface LoopOptions {
+  readonly models: readonly string[];
+  readonly limits: SchedulerLimits;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly observer: Observer;
+  readonly deskOf: (model: string) => ModelDesk;
+}
+
+/** What setTimeout can hold. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
+export class Loop {
+  readonly #options: LoopOptions;
+  readonly #scheduler: Scheduler;
+  readonly #calls = new Map<number, Call>();
+  readonly #inbox: SchedulerEvent[] = [];
+  #isHandling = false;
+  #hasWarnedOfDepth = false;
+  #lastKey = 0;
+  /** Set by the effect that answers a submission, read by the submission. */
+  #rejection: Refused | undefined;
+  #deadline: NodeJS.Timeout | undefined;
+  #deadlineMs = Number.POSITIVE_INFINITY;
+  #onIdle: (() => void) | undefined;
+
+  constructor(options: LoopOptions) {
+    this.#options = options;
+    this.#scheduler = new Scheduler(options.models, options.limits, this.#effects());
+  }
+
+  /** Requests that wait or run. */
+  get size(): number {
+    return this.#calls.size;
+  }
+
+  /** The model is in the table, and the signal is not aborted. */
+  submit(request: GenerationRequest, context: CallContext): Ticket {
+    const { clock, observer } = this.#options;
+    const { requestId, priority, signal } = context;
+    const key = ++this.#lastKey;
+    const cancel = (reason: HearthError) => {
+      this.#calls.get(key)?.answer.abandon(reason);
+      this.post({ type: 'cancelled', key });
+    };
+    const onAbort = () => cancel(abortReason(signal));
+    const answer = new Answer({
+      model: request.model,
+      priority,
+      arrivedMs: clock.nowMs(),
+      observer,
+      onLeave: () => cancel(abortReason(signal)),
+    });
+    this.#calls.set(key, {
+      key,
+      request,
+      context,
+      answer,
+      onAbort,
+      deaths: 0,
+      running: undefined,
+      isCountedAsWaiting: false,
+    });
+    this.#rejection = undefined;
+    this.post({ type: 'submitted', key, model: request.model, priority, units: 1 });
+    const rejection = this.#takeRejection();
+    if (rejection !== undefined) {
+      this.#calls.delete(key);
+      throw this.#toError(rejection, request.model);
+    }
+    // A grant may have ended it already: its prompt was too large for the channel.
+    if (this.#calls.has(key)) signal.addEventListener('abort', onAbort);
+    return { id: requestId, priority, events: answer };
+  }
+
+  post(event: SchedulerEvent): void {
+    this.#inbox.push(event);
+    if (this.#isHandling) return;
+    this.#isHandling = true;
+    try {
+      for (let next = this.#inbox.shift(); next !== undefined; next = this.#inbox.shift()) {
+        this.#scheduler.handle(next, this.#options.clock.nowMs());
+      }
+    } finally {
+      this.#isHandling = false;
+    }
+    this.#armDeadline();
+  }
+
+  /** Resolves as soon as nothing waits or runs. */
+  async idle(): Promise<void> {
+    if (this.#calls.size === 0) return;
+    const idle = Promise.withResolvers<void>();
+    this.#onIdle = idle.resolve;
+    await idle.promise;
+  }
+
+  /** Every request fails with `error`; those that run keep their slots until their workers end. */
+  failAll(error: HearthError): void {
+    for (const { answer } of this.#calls.values()) answer.fail(error);
+    this.post({ type: 'stop' });
+    this.#onIdle?.();
+  }
+
+  /** The workers are gone: what one that could not be ended still held keeps nothing waiting. */
+  end(): void {
+    clearTimeout(this.#deadline);
+    for (const call of [...this.#calls.values()]) this.#forget(call);
+  }
+
+  #effects(): Effects {
+    return {
+      rejected: (_key, reason, retryAfterMs) => {
+        this.#options.observer.rejected(reason);
+        this.#rejection = { reason, retryAfterMs };
+      },
+      queued: (key, position) => this.#queued(this.#calls.get(key)!, position),
+      granted: (key, waitMs) => this.#granted(this.#calls.get(key)!, waitMs),
+      dropped: (key, reason, waitMs) => this.#dropped(this.#calls.get(key)!, reason, waitMs),
+      interrupted: (key) => this.#calls.get(key)?.running?.cancel(),
+    };
+  }
+
+  #queued(call: Call, position: number): void {
+    this.#countAsWaiting(call);
+    call.answer.waiting(this.#whyWaiting(call.request.model), position);
+    this.#warnOfDepth();
+  }
+
+  #granted(call: Call, waitMs: number): void {
+    const { model } = call.request;
+    this.#countAsWaiting(call);
+    this.#uncountAsWaiting(call, { granted: true, waitMs });
+    call.answer.granted(this.#options.clock.nowMs(), (tokens) => call.running?.consumed(tokens));
+    try {
+      call.running = this.#options.deskOf(model).generate(toJob(call), this.#listener(call));
+    } catch (error) {
+      call.answer.fail(toHearthError(error));
+    }
+    // Not sent, or nobody has wanted it since its grant was decided.
+    if (call.running === undefined) this.#end(call);
+    else if (call.answer.isOver) call.running.cancel();
+    this.reportSlots(model);
+  }
+
+  #dropped(call: Call, reason: Drop, waitMs: number): void {
+    const { request, context, answer } = call;
+    const { priority } = context;
+    this.#uncountAsWaiting(call, { granted: false, waitMs });
+    switch (reason) {
+      case 'cancelled':
+        answer.abandon(abortReason(context.signal));
+        break;
+      case 'queue_timeout': {
+        const retryAfterMs = this.#scheduler.estimateWaitMs(request.model, priority);
+        this.#options.observer.queueTimeout(priority);
+        answer.fail(refusals.queueTimeout(request.model, { priority, waitMs, retryAfterMs }));
+        break;
+      }
+      case 'draining':
+        answer.fail(refusals.draining());
+        break;
+      case 'model_failed':
+        answer.fail(this.#modelFailed(request.model));
+        break;
+    }
+    this.#forget(call);
+  }
+
+  /** Once per rise, while there is still room: half of the limit is taken. */
+  #warnOfDepth(): void {
+    const { queueDepthMax } = this.#options.limits;
+    const { depth } = this.#scheduler;
+    if (depth < queueDepthMax / 4) this.#hasWarnedOfDepth = false;
+    if (depth < queueDepthMax / 2 || this.#hasWarnedOfDepth) return;
+    this.#hasWarnedOfDepth = true;
+    this.#options.log.warn({ depth, queueDepthMax }, 'half of the queue is taken');
+  }
+
+  #listener(call: Call): CallListener {
+    const { answer, request } = call;
+    return {
+      accepted: (counts) => answer.accepted(counts),
+      tokens: (ids, text, nowMs) => answer.tokens(ids, text, nowMs),
+      starved: () => {
+        answer.fail(refusals.slowReader());
+        this.post({ type: 'cancelled', key: call.key });
+      },
+      finished: ({ reason, stop, ...usage }: CallEnd) => {
+        const { promptTokens, cachedTokens, generatedTokens } = usage;
+        if (reason === 'cancelled') answer.fail(refusals.endedUnasked(request.model));
+        else {
+          answer.finished({ reason, stop, usage: { promptTokens, cachedTokens, generatedTokens } });
+        }
+        this.#end(call);
+      },
+      failed: (error) => {
+        answer.fail(error);
+        this.#end(call);
+      },
+      lost: (error) => this.#lost(call, error),
+    };
+  }
+
+  /** Its worker has died with it. */
+  #lost(call: Call, error: WorkerError): void {
+    const { answer, context, request } = call;
+    call.running = undefined;
+    call.deaths += 1;
+    if (!answer.isOver && answer.isUntouched && call.deaths === 1) {
+      const { requestId } = context;
+      this.#options.log.warn({ requestId, model: request.model }, 'request is tried again');
+      this.post({ type: 'returned', key: call.key });
+      return;
+    }
+    answer.fail(call.deaths === 1 ? error : refusals.poisoned(error));
+    this.#end(call);
+  }
+
+  /** Its slot is free. */
+  #end(call: Call): void {
+    this.#forget(call);
+    this.post({ type: 'ended', key: call.key });
+    this.reportSlots(call.request.model);
+  }
+
+  #forget({ key, context, onAbort }: Call): void {
+    this.#calls.delete(key);
+    context.signal.removeEventListener('abort', onAbort);
+    if (this.#calls.size === 0) this.#onIdle?.();
+  }
+
+  #countAsWaiting(call: Call): void {
+    if (call.isCountedAsWaiting) return;
+    call.isCountedAsWaiting = true;
+    this.#options.observer.queued(labels(call));
+  }
+
+  #uncountAsWaiting(call: Call, how: { granted: boolean; waitMs: number }): void {
+    if (!call.isCountedAsWaiting) return;
+    call.isCountedAsWaiting = false;
+    this.#options.observer.dequeued({ ...labels(call), ...how });
+  }
+
+  #takeRejection() {
+    const rejection = this.#rejection;
+    this.#rejection = undefined;
+    return rejection;
+  }
+
+  #toError({ reason, retryAfterMs }: Refused, model: string): HearthError {
+    switch (reason) {
+      case 'queue_full':
+        return refusals.queueFull(this.#options.limits.queueDepthMax, retryAfterMs);
+      case 'draining':
+        return refusals.draining();
+      case 'model_failed':
+        return this.#modelFailed(model);
+    }
+  }
+
+  #modelFailed(model: string): HearthError {
+    return refusals.modelFailed(model, this.#options.deskOf(model).reason);
+  }
+
+  #whyWaiting(model: string): 'queue' | 'loading' {
+    return this.#options.deskOf(model).isReady ? 'queue' : 'loading';
+  }
+
+  /** Tells the waiters of a model where they stand, if that has changed. */
+  tellPositions(model: string): void {
+    if (this.#scheduler.counts(model).waiting === 0) return;
+    const why = this.#whyWaiting(model);
+    this.#scheduler.forEachWaiting(model, (key, position) => {
+      this.#calls.get(key)?.answer.waiting(why, position);
+    });
+  }
+
+  reportSlots(model: string): void {
+    const { busy, free } = this.#scheduler.counts(model);
+    this.#options.observer.slots(model, { busy, free });
+  }
+
+  /** One timer, for whoever waits for the least time from now. */
+  #armDeadline(): void {
+    const nextMs = this.#scheduler.nextDeadlineMs ?? Number.POSITIVE_INFINITY;
+    if (nextMs === this.#deadlineMs) return;
+    clearTimeout(this.#deadline);
+    this.#deadlineMs = nextMs;
+    if (nextMs === Number.POSITIVE_INFINITY) return;
+    const waitMs = Math.max(1, Math.ceil(nextMs - this.#options.clock.nowMs()));
+    this.#deadline = setTimeout(
+      () => {
+        this.#deadlineMs = Number.POSITIVE_INFINITY;
+        this.post({ type: 'tick' });
+      },
+      Math.min(waitMs, TIMER_MAX_MS),
+    );
+  }
+}
+
+interface Refused {
+  readonly reason: Rejection;
+  readonly retryAfterMs: number | undefined;
+}
+
+function labels({ request, context }: Call) {
+  return { model: request.model, priority: context.priority };
+}
