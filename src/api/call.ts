@@ -13,6 +13,8 @@ import { clientLeft, type Exchange } from './exchange.ts';
 
 /** One until keys exist: nobody is told from anybody. */
 const TENANT = 'local';
+/** What setTimeout can hold: 24 days. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
 
 export interface CallOptions {
   readonly exchange: Exchange;
@@ -35,7 +37,7 @@ export class Call implements Disposable {
     const leftMs = settings.requestDeadlineMs - (clock.nowMs() - exchange.startedMs);
     this.#deadline = setTimeout(
       () => this.abort(deadlineExceeded(settings.requestDeadlineMs)),
-      Math.max(0, leftMs),
+      Math.min(Math.max(0, leftMs), TIMER_MAX_MS),
     );
 
     const { signal } = this.#abort;

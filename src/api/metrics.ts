@@ -5,6 +5,8 @@
  * Labels  bounded: routes are templates, models come from the table, everything else is a union.
  *         Children are looked up once and kept, because prom-client hashes labels on every call.
  */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 import type { ModelState, Usage } from '../core/engine.ts';
@@ -27,6 +29,12 @@ const STATES: readonly ModelState[] = [
 /** Node's default of 10 ms wakes the process a hundred times a second for nothing. */
 const LOOP_PRECISION_MS = 50;
 
+const LAG_QUANTILES = [
+  ['0.5', 50],
+  ['0.99', 99],
+  ['1', 100],
+] as const;
+
 export interface RequestLabels {
   readonly route: string;
   readonly model: string | undefined;
@@ -38,6 +46,7 @@ export class Metrics implements Observer {
   readonly #registry = new Registry();
   readonly #requests = new Map<string, Counter.Internal>();
   readonly #requestSeconds = new Map<string, Histogram.Internal<string>>();
+  readonly #beforeScrape: () => void;
   /** Last step count of each worker: the counter goes on when a new worker begins at 0. */
   readonly #steps = new Map<string, number>();
 
@@ -78,13 +87,24 @@ export class Metrics implements Observer {
   readonly #loaded = this.#gauge('model_loaded', '1 when a model can answer', ['model']);
   readonly #loadTime = this.#histogram('model_load_seconds', 'Time to load a model', ['model']);
 
+  /** Since the last scrape: an average over days would hide every stall. */
+  readonly #loopDelay = monitorEventLoopDelay({ resolution: LOOP_PRECISION_MS });
+
   constructor() {
+    this.#loopDelay.enable();
+    const lag = this.#gauge('event_loop_lag_seconds', 'Delay of the event loop', ['quantile']);
     collectDefaultMetrics({
       register: this.#registry,
       prefix: 'hearth_',
       eventLoopMonitoringPrecision: LOOP_PRECISION_MS,
     });
     for (const priority of PRIORITIES) this.#queueDepth.set({ priority }, 0);
+    this.#beforeScrape = () => {
+      for (const [quantile, percentile] of LAG_QUANTILES) {
+        lag.set({ quantile }, this.#loopDelay.percentile(percentile) / 1e9);
+      }
+      this.#loopDelay.reset();
+    };
   }
 
   get contentType(): string {
@@ -92,6 +112,7 @@ export class Metrics implements Observer {
   }
 
   render(): Promise<string> {
+    this.#beforeScrape();
     return this.#registry.metrics();
   }
 

@@ -30,6 +30,8 @@ const KEEP_ALIVE_MS = 65_000;
 /** How often the port of the first address may be taken on another before we give up. */
 const PORT_ATTEMPTS = 10;
 const IDLE_SWEEP_MS = 50;
+/** Each waits for a slot or reads a stream; the queue refuses far earlier. */
+const CONNECTIONS_MAX = 4096;
 
 export interface ListenOptions {
   readonly app: App;
@@ -158,6 +160,8 @@ async function listenOnOne(
     requireHostHeader: false,
     noDelay: true,
   });
+  server.maxConnections = CONNECTIONS_MAX;
+  server.on('drop', () => log.warn({ host, max: CONNECTIONS_MAX }, 'a connection was refused'));
   server.on('request', listener);
   // `body.ts` sends 100 Continue when it wants the body, so a refusal spares the upload.
   server.on('checkContinue', listener);

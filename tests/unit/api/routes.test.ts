@@ -218,6 +218,7 @@ describe('probes', () => {
       'model_loaded',
       'model_load_seconds',
       'nodejs_eventloop_lag_p99_seconds',
+      'event_loop_lag_seconds',
     ]) {
       expect(text).toContain(`# TYPE hearth_${name} `);
     }
