@@ -90,7 +90,8 @@ export class Answer implements AsyncIterable<GenerationEvent> {
 
   waiting(why: Waiting['why'], position: number): void {
     const said = `${why} ${position}`;
-    if (this.#isOver || said === this.#lastWaiting) return;
+    // A second worker may have to be waited for; to the reader it has started long ago.
+    if (this.#isOver || this.#hasStarted || said === this.#lastWaiting) return;
     this.#lastWaiting = said;
     this.#waiting = { type: 'waiting', why, position };
     this.#wake();

@@ -194,7 +194,7 @@ describe('a worker that does not speak the protocol', () => {
 });
 
 describe('a worker that hangs', () => {
-  const worker = { heartbeatIntervalMs: 50, heartbeatMisses: 6, restartMax: 5 };
+  const worker = { heartbeatIntervalMs: 50, heartbeatMisses: 20, restartMax: 5 };
 
   test('stopped from outside: killed after its missed heartbeats, the request tried again', async () => {
     const band = await start({ slots: 1, worker });
@@ -210,7 +210,7 @@ describe('a worker that hangs', () => {
   });
 
   test('in its loop, with heartbeats: killed by the step clock', async () => {
-    const limits = { ...worker, heartbeatMisses: 100, stepFloorMs: 100 };
+    const limits = { ...worker, heartbeatMisses: 100, stepFloorMs: 300 };
     const band = await start({ slots: 2, worker: limits });
     const { error, text } = await band.ask('[[hang-after:3]][[tokens:9]]x');
     expect(error?.code).toBe('worker_hung');
@@ -233,6 +233,17 @@ describe('a worker that hangs', () => {
     const { error } = await band.ask('x'.repeat(1_000_000));
     expect(['worker_hung', 'model_failed']).toContain(error?.code);
   });
+});
+
+test('time in which the server itself did not run counts for no worker', async () => {
+  const worker = { heartbeatIntervalMs: 50, heartbeatMisses: 10 };
+  const band = await start({ worker });
+  const asked = band.ask('[[slow:20]][[tokens:40]]x');
+  await band.until(() => band.count('firstToken') === 1);
+  // As a debugger, SIGSTOP or a closed lid would: the worker goes on, or sleeps too.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_500);
+  expect((await asked).error).toBeUndefined();
+  expect(band.pids).toHaveLength(1);
 });
 
 describe('stopping', () => {

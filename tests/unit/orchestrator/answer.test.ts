@@ -147,6 +147,7 @@ describe('Answer', () => {
     answer.granted(110, () => {});
     answer.accepted({ promptTokens: 3, cachedTokens: 3 });
     expect(answer.isUntouched).toBe(true);
+    answer.waiting('loading', 0);
     answer.granted(200, () => {});
     answer.accepted({ promptTokens: 3, cachedTokens: 0 });
     answer.tokens([1], 'a', 210);
