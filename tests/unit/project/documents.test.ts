@@ -10,7 +10,7 @@ const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   readonly scripts: Readonly<Record<string, string>>;
 };
 /** Made when they are used. */
-const MADE = /^(?:\.cache|node_modules|dist)\b/;
+const MADE = /^bench\/results\b/;
 
 const documents = [
   ...readdirSync(root).filter((name) => name.endsWith('.md')),
