@@ -12,7 +12,7 @@
  */
 import type { Clock } from '../core/clock.ts';
 import type { CallContext, Engine, GenerationRequest, ModelInfo, Ticket } from '../core/engine.ts';
-import { type HearthError, toHearthError } from '../core/errors.ts';
+import { HearthError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Observer } from '../core/observer.ts';
 import type { ModelSpec } from '../models/spec.ts';
@@ -115,7 +115,8 @@ export class Orchestrator implements Engine, AsyncDisposable {
 
   /** Ends everything now: requests fail with `reason`, workers are killed. Idempotent. */
   async destroy(reason?: unknown): Promise<void> {
-    const error = reason === undefined ? refusals.draining() : toHearthError(reason);
+    // Whatever made the server end, to a request it is the end of the server.
+    const error = reason instanceof HearthError ? reason : refusals.draining(reason);
     this.#stopping ??= this.#stop(error, (supervisor) => supervisor.destroy());
     // A stop in good order that is under way is cut short.
     await Promise.all([...this.#supervisors.values()].map((supervisor) => supervisor.destroy()));

@@ -33,9 +33,9 @@ export function queueTimeout(
   return new CapacityError('queue_timeout', message, { retryAfterMs });
 }
 
-export function draining(): CapacityError {
+export function draining(cause?: unknown): CapacityError {
   const message = 'The server is shutting down. Send the request again once it is back.';
-  return new CapacityError('draining', message, { retryAfterMs: BACK_AFTER_MS });
+  return new CapacityError('draining', message, { retryAfterMs: BACK_AFTER_MS, cause });
 }
 
 export function slowReader(): RequestError {

@@ -278,7 +278,7 @@ describe('stopping', () => {
     const running = band.ask(STREAM);
     await band.until(() => band.count('firstToken') === 1);
     const closing = band.orchestrator.close();
-    await band.orchestrator.destroy();
+    await band.orchestrator.destroy(new Error('asked twice'));
     await closing;
     expect((await running).error?.code).toBe('draining');
     expect(band.pids.filter(isAlive)).toEqual([]);
