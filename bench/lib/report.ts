@@ -92,7 +92,7 @@ function round(_: string, value: unknown): unknown {
   return typeof value === 'number' ? Number(value.toPrecision(6)) : value;
 }
 
-export function machineFacts(): Record<string, string> {
+function machineFacts(): Record<string, string> {
   return {
     date: new Date().toISOString().slice(0, 16).replace('T', ' ').concat(' UTC'),
     commit: commitOf(ROOT),

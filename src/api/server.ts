@@ -213,6 +213,6 @@ function reasonOf({ code, message }: NodeJS.ErrnoException): string {
   }
 }
 
-export function address(host: string, port: number): string {
+function address(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

@@ -35,7 +35,7 @@ export async function runProgram(args: readonly string[], context: CliContext): 
   }
 }
 
-export function createProgram(context: CliContext, done: (exitCode: number) => void): Command {
+function createProgram(context: CliContext, done: (exitCode: number) => void): Command {
   const program = new Command('hearth')
     .description(
       'A local inference server that enforces or refuses, never hangs and loses nothing.',

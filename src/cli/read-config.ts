@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { type FlagValue, type LoadedConfig, loadConfig } from '../config/load.ts';
 import { type CliContext, CliError } from './context.ts';
 
-export const CONFIG_FILE = 'hearth.toml';
+const CONFIG_FILE = 'hearth.toml';
 
 /** As commander hands them over. */
 export interface ConfigFlags {

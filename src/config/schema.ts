@@ -10,7 +10,7 @@
 import * as z from 'zod';
 
 /** What clients write in `model`: an identifier, never a path. */
-export const MODEL_NAME = /^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$/;
+const MODEL_NAME = /^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$/;
 
 const DAY_S = 86_400;
 
@@ -229,7 +229,7 @@ export const SECTIONS = {
   }),
 } as const;
 
-export const ModelName = z
+const ModelName = z
   .string()
   .regex(
     MODEL_NAME,
@@ -257,4 +257,3 @@ export const FileSchema = z.strictObject({
 });
 
 export type FileConfig = z.output<typeof FileSchema>;
-export type SectionName = keyof typeof SECTIONS;

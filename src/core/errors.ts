@@ -289,10 +289,6 @@ export function toHearthError(error: unknown): HearthError {
   return new BugError(message, { cause: error });
 }
 
-export function isErrorCode(value: string): value is ErrorCode {
-  return Object.hasOwn(CATALOGUE, value);
-}
-
 /** Rebuilds the error that a WireError was made from, with the class that its code implies. */
 export function fromWireError({
   code,

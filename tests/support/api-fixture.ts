@@ -22,7 +22,7 @@ export interface ApiFixture {
   readonly ports: Set<number>;
 }
 
-export const TEST_PORT = 11440;
+const TEST_PORT = 11440;
 
 export function makeApi(
   engineOptions: ScriptedEngineOptions = {},

@@ -98,7 +98,7 @@ export function ensurePreset(name: PresetName): Promise<string> {
 }
 
 /** The same for a spec of one's own. */
-export async function ensureGguf(name: string, spec: GgufSpec): Promise<string> {
+async function ensureGguf(name: string, spec: GgufSpec): Promise<string> {
   const hash = createHash('sha256')
     .update(JSON.stringify([FORMAT, spec]))
     .digest('hex')

@@ -26,7 +26,7 @@ const SPECIALS: readonly (readonly [text: string, type: 3 | 4])[] = [
   ['<|fim_middle|>', 3],
 ];
 
-export const MIN_VOCABULARY = 256 + SPECIALS.length;
+const MIN_VOCABULARY = 256 + SPECIALS.length;
 
 export interface Vocabulary {
   readonly tokens: readonly string[];

@@ -17,7 +17,7 @@ const INT32_MAX = 2 ** 31 - 1;
 const SEED_SPACE = 2 ** 32;
 /** Past it JSON integers are not exact. */
 const SEED_MAX = 2 ** 53;
-export const STOPS_MAX = 4;
+const STOPS_MAX = 4;
 const STOP_CHARACTERS_MAX = 1024;
 const LOGIT_BIAS_MAX = 10_000;
 /** `top_p: 0` keeps the one most probable token, as does any share smaller than its probability. */

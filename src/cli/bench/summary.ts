@@ -88,7 +88,7 @@ export function tpotOf({ chunkTimesMs, generatedTokens }: StreamOutcome): number
 }
 
 /** Times between neighbouring chunks. */
-export function gapsOf({ chunkTimesMs }: StreamOutcome): number[] {
+function gapsOf({ chunkTimesMs }: StreamOutcome): number[] {
   return chunkTimesMs.slice(1).map((time, index) => time - chunkTimesMs[index]!);
 }
 
