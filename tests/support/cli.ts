@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const LAUNCHER = fileURLToPath(new URL('../../bin/hearth.js', import.meta.url));
+const BRIDGE = fileURLToPath(new URL('../fixtures/terminal_bridge.py', import.meta.url));
 
 /** A folder with a home in it, so that no configuration of the machine is seen. */
 export class CliHome implements Disposable {
@@ -31,7 +32,21 @@ export class CliHome implements Disposable {
   }
 
   start(args: readonly string[], environment: Readonly<Record<string, string>> = {}): CliProcess {
-    const child = spawn(process.execPath, [LAUNCHER, ...args], {
+    return this.#spawn(process.execPath, [LAUNCHER, ...args], environment);
+  }
+
+  /** On a terminal of its own: what is shown comes as stdout, what is typed is `type`d. */
+  startOnTerminal(args: readonly string[]): CliProcess {
+    const environment = { TERM: 'xterm' };
+    return this.#spawn('python3', [BRIDGE, process.execPath, LAUNCHER, ...args], environment);
+  }
+
+  #spawn(
+    program: string,
+    args: readonly string[],
+    environment: Readonly<Record<string, string>>,
+  ): CliProcess {
+    const child = spawn(program, args, {
       cwd: this.dir,
       env: {
         PATH: process.env.PATH ?? '',
@@ -81,6 +96,8 @@ export class CliProcess implements AsyncDisposable {
   #hasExited = false;
   #stdout = '';
   #stderr = '';
+  /** How much of stdout `untilText` has gone past. */
+  #seen = 0;
 
   constructor(child: ChildProcess) {
     this.#child = child;
@@ -128,6 +145,21 @@ export class CliProcess implements AsyncDisposable {
     return this.#until(pattern, () => this.#stderr);
   }
 
+  type(keys: string): void {
+    this.#child.stdin?.write(keys);
+  }
+
+  /** What stdout says up to the end of `pattern`, from where the last call ended. */
+  untilText(pattern: RegExp): Promise<string> {
+    return this.#wait(pattern, () => {
+      const found = pattern.exec(this.#stdout.slice(this.#seen));
+      if (found === null) return undefined;
+      const from = this.#seen;
+      this.#seen += found.index + found[0].length;
+      return this.#stdout.slice(from, this.#seen);
+    });
+  }
+
   /** With `--json`: where it listens, once a model is ready. */
   async untilReady(): Promise<Listening> {
     const line = await this.untilLine(/"event":"listening"/);
@@ -142,17 +174,22 @@ export class CliProcess implements AsyncDisposable {
   }
 
   #until(pattern: RegExp, text: () => string): Promise<string> {
+    return this.#wait(pattern, () =>
+      text()
+        .split('\n')
+        .slice(0, -1)
+        .find((line) => pattern.test(line)),
+    );
+  }
+
+  #wait(pattern: RegExp, find: () => string | undefined): Promise<string> {
     return new Promise((resolve, reject) => {
       const look = () => {
-        const line = text()
-          .split('\n')
-          .slice(0, -1)
-          .find((one) => pattern.test(one));
-        if (line !== undefined) resolve(line);
-        else if (this.#hasExited) {
-          reject(new Error(`ended without ${pattern}\n${this.#stdout}\n${this.#stderr}`));
-        } else return;
+        const found = find();
+        if (found === undefined && !this.#hasExited) return;
         this.#watchers.delete(look);
+        if (found !== undefined) resolve(found);
+        else reject(new Error(`ended without ${pattern}\n${this.#stdout}\n${this.#stderr}`));
       };
       this.#watchers.add(look);
       look();

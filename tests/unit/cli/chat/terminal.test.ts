@@ -18,6 +18,11 @@ describe('figures', () => {
       turn,
       '11 tokens · 100.0 tokens/s · first after 0.12 s',
     ],
+    [
+      'no rate of what came in one piece',
+      { ...turn, textMs: 99 },
+      '11 tokens · first after 0.12 s',
+    ],
     ['no rate of one token', { ...turn, tokens: 1, textMs: 0 }, '1 token · first after 0.12 s'],
     [
       'that it was cancelled',
