@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Agent, request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { gzipSync } from 'node:zlib';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
 
 import { describe, expect, test } from 'vitest';
 
@@ -23,6 +23,14 @@ function parse(text: string): { status: number; code: string | undefined } {
 
 const head = (port: number, lines: readonly string[], start = `POST ${CHAT} HTTP/1.1`): string =>
   [start, `Host: 127.0.0.1:${port}`, 'Connection: close', ...lines, '', ''].join('\r\n');
+/** A frame by hand (RFC 8878 §3.1.1): one raw block, and a window of 2^log bytes to be kept. */
+function zstdWithWindow(log: number): Buffer {
+  const body = Buffer.from(HELLO);
+  const block = Buffer.alloc(3);
+  block.writeUIntLE(body.length * 8 + 1, 0, 3);
+  return Buffer.concat([Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, (log - 10) * 8]), block, body]);
+}
+
 const JSON_TYPE = 'Content-Type: application/json';
 
 describe('refused before it is a request', () => {
@@ -174,6 +182,42 @@ describe('bodies', () => {
     agent.destroy();
   });
 
+  test.each([
+    ['gzip', gzipSync(HELLO), 200],
+    ['zstd', zstdCompressSync(HELLO), 200],
+    ['gzip', gzipSync(HELLO).subarray(0, 30), 400],
+    ['zstd', Buffer.from(HELLO), 400],
+    // 1,000 to 1: what it decodes to counts, and it is not decoded to its end.
+    ['gzip', gzipSync(`{"a":"${'x'.repeat(60e6)}"}`), 413],
+    ['zstd', zstdCompressSync(`{"a":"${'x'.repeat(60e6)}"}`), 413],
+    ['zstd', zstdWithWindow(25), 200],
+    ['zstd', zstdWithWindow(28), 400],
+  ])('a %s body (%#)', async (encoding, body, status) => {
+    await using api = await serveApi();
+    const headers = { 'content-type': 'application/json', 'content-encoding': encoding };
+    for (let round = 0; round < 2; round += 1) {
+      const response = await fetch(`${api.url}${CHAT}`, {
+        method: 'POST',
+        headers,
+        body: new Uint8Array(body),
+      });
+      expect(response.status).toBe(status);
+      await response.text();
+    }
+  });
+
+  test('HEAD has the headers of GET and no body', async () => {
+    await using api = await serveApi();
+    for (const path of ['/', '/health', '/v1/models', '/nowhere']) {
+      const get = await fetch(`${api.url}${path}`);
+      const length = String((await get.text()).length);
+      const raw = await exchangeRaw(api.port, head(api.port, [], `HEAD ${path} HTTP/1.1`));
+      expect(raw).toContain(`HTTP/1.1 ${get.status} `);
+      expect(raw.toLowerCase()).toContain(`content-length: ${length}\r\n`);
+      expect(raw.endsWith('\r\n\r\n')).toBe(true);
+    }
+  });
+
   test('two requests in one packet get two answers in order', async () => {
     await using api = await serveApi();
     const one = `GET /health HTTP/1.1\r\nHost: localhost:${api.port}\r\n\r\n`;
@@ -213,7 +257,11 @@ describe('the event loop stays free', () => {
     ['31 MB of escapes', () => `{"a":"${'\\n'.repeat(15 * MIB)}"}`, 400],
     ['a million keys', () => `{${Array.from({ length: 1e6 }, (_, i) => `"k${i}":1`).join()}}`, 400],
     ['100,000 levels', () => `{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}`, 400],
-    ['a million tokens', () => `{"model":"scripted","prompt":[${'12345,'.repeat(999_999)}1]}`, 400],
+    [
+      'a million tokens',
+      () => `{"model":"scripted","prompt":[${'12345,'.repeat(999_999)}""]}`,
+      400,
+    ],
   ])('with %s', async (_what, make, status) => {
     await using api = await serveApi();
     const body = Buffer.from(make());

@@ -5,7 +5,7 @@ import type { ModelInfo } from '../../core/engine.ts';
 import type { JsonObject } from '../body.ts';
 import { CHAT_UNSUPPORTED } from './known.ts';
 import { messagesField, refuseMedia, toMessages } from './messages.ts';
-import { type Parsed, parseGeneration, type RouteParams } from './parse.ts';
+import { type ParseContext, type Parsed, parseGeneration, type RouteParams } from './parse.ts';
 import { maxTokensField, SAMPLING_FIELDS } from './sampling.ts';
 import { unsupportedParameter } from './sort.ts';
 
@@ -28,10 +28,7 @@ export const CHAT: RouteParams<typeof ChatBody> = {
   echo: () => false,
 };
 
-export function parseChat(
-  body: JsonObject,
-  context: Parameters<typeof parseGeneration>[2],
-): Parsed {
+export function parseChat(body: JsonObject, context: ParseContext): Parsed {
   return parseGeneration(CHAT, body, context);
 }
 

@@ -457,6 +457,10 @@ describe('completions', () => {
     ['an empty list', { prompt: [] }, 'invalid_value', 'prompt'],
     ['a number', { prompt: 5 }, 'invalid_type', 'prompt'],
     ['a mixture', { prompt: ['a', 5] }, 'invalid_type', 'prompt[1]'],
+    ['a text among tokens', { prompt: [1, 'a'] }, 'invalid_type', 'prompt[1]'],
+    ['an empty token list', { prompt: [[1], []] }, 'invalid_value', 'prompt[1]'],
+    ['half a token', { prompt: [[1.5]] }, 'invalid_value', 'prompt[0][0]'],
+    ['an object', { prompt: [{}] }, 'invalid_type', 'prompt[0]'],
     ['a negative token', { prompt: [-1] }, 'invalid_value', 'prompt[0]'],
     ['too many', { prompt: Array.from({ length: 65 }, () => 'a') }, 'invalid_value', 'prompt'],
     ['a suffix', { prompt: 'a', suffix: 'b' }, 'unsupported_parameter', 'suffix'],
@@ -525,6 +529,26 @@ describe('openapi.json', () => {
     expect(validate(HELLO)).toBe(true);
     expect(validate({ model: 'a' })).toBe(false);
     expect(validate({ ...HELLO, temperature: 3 })).toBe(false);
+  });
+
+  test('requires a prompt, of one of its four shapes', async () => {
+    const { request } = setUp();
+    const document = (await (await request('/openapi.json')).json()) as {
+      paths: Record<
+        string,
+        { post: { requestBody: { content: Record<string, { schema: object }> } } }
+      >;
+    };
+    const { schema } =
+      document.paths['/v1/completions']!.post.requestBody.content['application/json']!;
+    const validate = new Ajv2020({ strict: false }).compile(schema);
+    for (const prompt of ['a', ['a'], [1], [[1], [2]]]) {
+      expect(validate({ model: 'm', prompt })).toBe(true);
+    }
+    for (const prompt of [5, [], [''.length, 'a'], [[]], {}]) {
+      expect(validate({ model: 'm', prompt })).toBe(false);
+    }
+    expect(validate({ model: 'm' })).toBe(false);
   });
 
   test('describes what the routes answer', async () => {
