@@ -27,7 +27,8 @@ const UNBOUNDED = 2 ** 31 - 1;
 const IN_WORDS: Readonly<Record<string, string>> = {
   messages:
     'a list of turns: roles `system`, `developer`, `user`, `assistant` (also with `tool_calls`), `tool`; content as text or text parts',
-  prompt: 'a string, up to 64 strings, a list of token ids, or up to 64 of them; one choice each',
+  prompt: 'a string, up to 64 strings, a list of token ids, or up to 64 of them',
+  seed: 'a whole number',
   stop: 'a string, or up to 4',
   stream_options: '`include_usage`, `include_obfuscation`; only with `stream`',
   logit_bias: 'token ids to numbers from -100 to 100',
