@@ -16,7 +16,7 @@ export const ChatBody = z.looseObject({
   max_tokens: maxTokensField(1).meta({ description: 'max_completion_tokens wins over it.' }),
 });
 
-export const CHAT: RouteParams<typeof ChatBody> = {
+const CHAT: RouteParams<typeof ChatBody> = {
   schema: ChatBody,
   unsupported: CHAT_UNSUPPORTED,
   before: (body) => refuseMedia(body.messages),

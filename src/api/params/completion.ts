@@ -14,7 +14,7 @@ export const CompletionBody = z.looseObject({
   echo: z.boolean().nullish(),
 });
 
-export const COMPLETION: RouteParams<typeof CompletionBody> = {
+const COMPLETION: RouteParams<typeof CompletionBody> = {
   schema: CompletionBody,
   unsupported: COMPLETION_UNSUPPORTED,
   before: ({ prompt }) => checkPrompt(prompt),
