@@ -15,7 +15,7 @@ import type { Call } from './call.ts';
 import { errorBody, statusOf } from './error-response.ts';
 import type { FeedEvent } from './event-feed.ts';
 import type { Exchange } from './exchange.ts';
-import { DONE, type SseSource, sseEvent } from './sse.ts';
+import { DONE, type SsePiece, type SseSource, sseEvent } from './sse.ts';
 
 /** A merged chunk is sent when it has grown to this, so that a reader gets on. */
 const MERGED_CHARACTERS_MAX = 16_384;
@@ -89,18 +89,17 @@ export class AnswerStream implements SseSource {
     return this.#waiting;
   }
 
-  async next(): Promise<string | undefined> {
-    if (this.#isComplete) return undefined;
+  async next(): Promise<SsePiece> {
     for (;;) {
       const got = await this.#event();
       if (got === undefined) {
         this.#isComplete = true;
-        return this.#end();
+        return { text: this.#end(), isLast: true };
       }
       if (this.#isBeforeFirstToken(got)) continue;
       this.#waiting = undefined;
       const text = await this.#render(got);
-      if (text !== '') return text;
+      if (text !== '') return { text, isLast: false };
     }
   }
 

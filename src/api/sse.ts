@@ -20,9 +20,16 @@ export const SSE_CONTENT_TYPE = 'text/event-stream; charset=utf-8';
 export const SSE_HEADERS = { 'cache-control': 'no-store', 'x-accel-buffering': 'no' } as const;
 export const DONE = 'data: [DONE]\n\n';
 
+export interface SsePiece {
+  /** Whole events. */
+  readonly text: string;
+  /** Ends the stream with it: a client may hang up at [DONE], and has not left too early. */
+  readonly isLast: boolean;
+}
+
 export interface SseSource {
-  /** The next piece, whole events; undefined ends the stream. Rejects with any reason. */
-  next(): Promise<string | undefined>;
+  /** Not called again after the last piece. Rejects with any reason. */
+  next(): Promise<SsePiece>;
   /** Text of a comment while no token has come; undefined from the first token on. */
   waiting(): string | undefined;
   /** The event that tells a failure. */
@@ -51,7 +58,7 @@ class SsePump {
   readonly #options: SseOptions;
   readonly #encoder = new TextEncoder();
   readonly #watchdog: NodeJS.Timeout;
-  #next: Promise<string | undefined> | undefined;
+  #next: Promise<SsePiece> | undefined;
   #isPulling = false;
   /** The headers went out because nothing has come yet: then the first comment follows at once. */
   #silenceMaxMs = 0;
@@ -78,11 +85,10 @@ class SsePump {
     try {
       const piece = await this.#piece();
       if (this.#hasEnded) return;
-      if (piece !== undefined) controller.enqueue(this.#encoder.encode(piece));
-      else {
-        this.#end(undefined);
-        controller.close();
-      }
+      controller.enqueue(this.#encoder.encode(piece.text));
+      if (!piece.isLast) return;
+      this.#end(undefined);
+      controller.close();
     } catch (reason) {
       if (this.#hasEnded) return;
       const { error, text } = this.#source.failure(reason);
@@ -99,11 +105,11 @@ class SsePump {
   }
 
   /** What there is to send, or a comment when there is nothing for too long. */
-  async #piece(): Promise<string | undefined> {
+  async #piece(): Promise<SsePiece> {
     this.#next ??= this.#source.next();
     const next = this.#next;
     if (this.#source.waiting() !== undefined && !(await this.#isSettled(next))) {
-      return `: ${this.#source.waiting() ?? 'waiting'}\n\n`;
+      return { text: `: ${this.#source.waiting() ?? 'waiting'}\n\n`, isLast: false };
     }
     try {
       return await next;

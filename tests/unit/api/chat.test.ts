@@ -550,6 +550,17 @@ describe('chat, streamed', () => {
     expect(lines[0]!.fields).toMatchObject({ status: 499, code: 'client_closed_request' });
   });
 
+  test('a reader that leaves at [DONE] has had its answer', async () => {
+    const { app, lines } = setUp();
+    const response = await app.request(CHAT, post({ ...HELLO, stream: true }));
+    const reader = response.body!.getReader();
+    for (let text = ''; !text.includes('[DONE]'); ) {
+      text += new TextDecoder().decode((await reader.read()).value);
+    }
+    await reader.cancel();
+    expect(lines.map(({ fields }) => fields.status)).toEqual([200]);
+  });
+
   test('a client that leaves before the answer is logged as 499', async () => {
     const { app, engine, lines } = setUp({ scripts: [{ hangs: true }] });
     const gone = new AbortController();
