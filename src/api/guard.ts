@@ -82,7 +82,10 @@ function hostOf(exchange: Exchange): string {
       );
     }
   }
-  return (exchange.header('host') ?? new URL(exchange.c.req.url).host).toLowerCase();
+  // RFC 9112 §3.2.2: a target that names a host counts over the header.
+  const isAbsolute = exchange.incoming?.url?.startsWith('/') === false;
+  const host = isAbsolute ? undefined : exchange.header('host');
+  return (host ?? new URL(exchange.c.req.url).host).toLowerCase();
 }
 
 function preflight(exchange: Exchange): Response {

@@ -94,6 +94,12 @@ describe('refused before it is a request', () => {
       403,
       'host_not_allowed',
     ],
+    [
+      'a foreign target behind a good Host',
+      'GET http://evil.example/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n',
+      403,
+      'host_not_allowed',
+    ],
   ])('%s', async (_why, text, status, code) => {
     await using api = await serveApi();
     expect(parse(await exchangeRaw(api.port, text))).toEqual({ status, code });
