@@ -1,18 +1,17 @@
 /**
  * Logs as JSON lines on stderr through pino; readable lines on a terminal. Every field passes
  * `redact.ts` (rows SP-003, SP-004).
- *
- * Lines are written without waiting: a reader of stderr that stops reading must not stop the
- * server. Up to LOG_BUFFER_BYTES wait for it, then lines are dropped. `flush` is for the way out.
  */
-import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from 'pino';
+import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino';
 
 import type { LogLevel } from '../config/schema.ts';
 import type { Log, LogFields } from '../core/log.ts';
+import { LogStream } from './log-stream.ts';
 import { readableLine } from './readable-log.ts';
 import { redactFields } from './redact.ts';
 
-const LOG_BUFFER_BYTES = 4 * 1024 * 1024;
+/** How long the end of a program waits for the reader of its log. */
+const CLOSE_MS = 1_000;
 
 const PINO_LEVEL = {
   debug: 'debug',
@@ -23,8 +22,8 @@ const PINO_LEVEL = {
 } as const satisfies Record<LogLevel, string>;
 
 export interface RootLog extends Log {
-  /** Writes what waits, at once. */
-  flush(): void;
+  /** Waits a moment for the last lines to be read. */
+  close(): Promise<void>;
 }
 
 export interface LogOptions {
@@ -34,28 +33,12 @@ export interface LogOptions {
 }
 
 export function createLog(level: LogLevel, { isTerminal, beforeLine }: LogOptions): RootLog {
-  const stderr = destination({ dest: 2, sync: false, maxLength: LOG_BUFFER_BYTES });
-  // A closed stderr is no reason to stop serving.
-  stderr.on('error', () => {});
-  const stream: DestinationStream = isTerminal
-    ? {
-        write(line: string) {
-          beforeLine?.();
-          stderr.write(readableLine(line));
-        },
-      }
-    : stderr;
-  const log = createLogTo(stream, level);
-  return {
-    ...log,
-    flush() {
-      try {
-        stderr.flushSync();
-      } catch {
-        // Not open yet, or closed by its reader: nothing can be written, and nobody to tell.
-      }
-    },
+  const format = (line: string) => {
+    beforeLine?.();
+    return readableLine(line);
   };
+  const stream = new LogStream(process.stderr, isTerminal ? format : undefined);
+  return { ...createLogTo(stream, level), close: () => stream.close(CLOSE_MS) };
 }
 
 export function createLogTo(stream: DestinationStream, level: LogLevel): Log {

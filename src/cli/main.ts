@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { readEnvironment } from './environment.ts';
 import { isClone, PACKAGE_DIR, platformFolders } from './paths.ts';
 
-const LEFTOVER_MS = 2_000;
+const LEFTOVER_MS = 500;
 
 const environment = readEnvironment();
 const folders = platformFolders(environment, {
@@ -20,6 +20,7 @@ enableCompileCache(join(folders.cacheDir, 'compile'));
 
 // A reader that goes away (`| head`) is no failure of ours, and no reason to stop serving.
 process.stdout.on('error', () => {});
+process.stderr.on('error', () => {});
 
 const { runProgram } = await import('./program.ts');
 process.exitCode = await runProgram(process.argv.slice(2), { environment, folders });

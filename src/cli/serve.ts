@@ -49,7 +49,7 @@ export async function serve(flags: ServeFlags, context: CliContext): Promise<num
       onModel: (model) => report.model(model),
     });
   } catch (error) {
-    log.flush();
+    await log.close();
     // A port that is in use, a folder that cannot be written: for the user to mend.
     throw error instanceof Error && !isOurFault(error)
       ? new CliError(error.message, { cause: error })
@@ -65,7 +65,7 @@ export async function serve(flags: ServeFlags, context: CliContext): Promise<num
   ]);
   if (!isDrained) await server.destroy(new Error('the server was told to stop at once'));
   log.info({ drained: isDrained }, 'stopped');
-  log.flush();
+  await log.close();
   return isDrained ? 0 : 1;
 }
 

@@ -109,6 +109,21 @@ describe('hearth serve', () => {
     expect(stdout).toBe('');
   });
 
+  test('a log that nobody reads stops neither the answers nor the end', async () => {
+    using home = new CliHome();
+    const args = ['serve', '--model', `small=${home.fakeModel()}`, ...FREE_PORTS];
+    await using cli = home.startUnread(args, { HEARTH_LOG_LEVEL: 'debug' });
+    const at = await cli.untilReady();
+    // Each leaves a line of some 300 bytes; a pipe and what Node reads ahead hold less than 300 KiB.
+    for (let sent = 0; sent < 1500; sent++) {
+      const response = await fetch(`${at.url}/models`);
+      expect(response.status).toBe(200);
+      await response.arrayBuffer();
+    }
+    cli.kill('SIGTERM');
+    expect(await cli.exited).toBe(0);
+  });
+
   // MX-032
   test('makes its state folder for its owner alone', async () => {
     using home = new CliHome();

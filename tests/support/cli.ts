@@ -59,6 +59,13 @@ export class CliHome implements Disposable {
     return new CliProcess(child);
   }
 
+  /** Nobody reads its stderr: once the pipe is full, it stays full. */
+  startUnread(args: readonly string[], environment: Readonly<Record<string, string>>): CliProcess {
+    const cli = this.start(args, environment);
+    cli.stopReadingErrors();
+    return cli;
+  }
+
   /** Runs to the end with `input` on stdin. */
   async run(
     args: readonly string[],
@@ -94,6 +101,7 @@ export class CliProcess implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #watchers = new Set<() => void>();
   #hasExited = false;
+  #isUnread = false;
   #stdout = '';
   #stderr = '';
   /** How much of stdout `untilText` has gone past. */
@@ -112,10 +120,15 @@ export class CliProcess implements AsyncDisposable {
     child.stdin?.on('error', () => {}); // it has ended without reading: its exit code says so
     this.exited = new Promise((resolve, reject) => {
       child.once('error', reject);
-      child.once('close', (code) => {
+      const onEnd = (code: number | null) => {
         this.#hasExited = true;
         this.#changed();
         resolve(code ?? 255);
+      };
+      child.once('close', onEnd);
+      // 'close' waits for all that was written to be read.
+      child.once('exit', (code) => {
+        if (this.#isUnread) onEnd(code);
       });
     });
   }
@@ -143,6 +156,11 @@ export class CliProcess implements AsyncDisposable {
 
   untilErrorLine(pattern: RegExp): Promise<string> {
     return this.#until(pattern, () => this.#stderr);
+  }
+
+  stopReadingErrors(): void {
+    this.#isUnread = true;
+    this.#child.stderr?.pause();
   }
 
   type(keys: string): void {
