@@ -5,6 +5,7 @@
  */
 import { systemClock } from '../core/clock.ts';
 import { type CliContext, CliError } from './context.ts';
+import { endOnCrash } from './crash.ts';
 import { startLoadBar } from './load-bar.ts';
 import { createLog } from './log.ts';
 import { Progress } from './progress.ts';
@@ -27,6 +28,7 @@ export async function serve(flags: ServeFlags, context: CliContext): Promise<num
   const isTerminal = process.stderr.isTTY === true;
   const progress = new Progress(process.stderr);
   const log = createLog(config.log.level, { isTerminal, beforeLine: () => progress.clear() });
+  using _crash = endOnCrash(process, log, (code) => process.exit(code));
   const print = (line: string) => {
     progress.clear();
     process.stdout.write(`${line}\n`);
