@@ -33,7 +33,7 @@ interface Cost {
   readonly tokens: number;
 }
 
-export async function runCpu({ streams, rounds }: BenchOptions): Promise<number> {
+export async function runCpu({ streams, rounds, signal }: BenchOptions): Promise<number> {
   const report = new Report('cpu', "The orchestrator's CPU time beside its workers'");
   report.note(
     `${BENCH_MODELS[MODEL].title}, ${PROMPT_TOKENS} prompt and ${GENERATED_TOKENS} generated tokens, every token streamed; medians of ${rounds} (range in brackets).`,
@@ -41,7 +41,7 @@ export async function runCpu({ streams, rounds }: BenchOptions): Promise<number>
   const rows: string[][] = [];
   const threads = availableParallelism();
   const model = await modelFile(MODEL);
-  await using server = await startHearth({ model, slots: 8, contextTokens: 2048, threads });
+  await using server = await startHearth({ model, slots: 8, contextTokens: 2048, threads, signal });
   await cost(server, 2);
   for (const count of streams) {
     const costs: Cost[] = [];

@@ -2,18 +2,17 @@
  * `npm run bench -- <name> [flags]`: Hearth beside its peer, and against its own bars. Each bench
  * writes a dated result and exits non-zero when a bar is missed.
  */
-import { parseOptions } from './lib/options.ts';
+import { type BenchOptions, parseOptions } from './lib/options.ts';
 import { assertLinux } from './lib/proc.ts';
 
-const BENCHES: Record<string, (args: readonly string[]) => Promise<number>> = {
-  peer: async (args) => (await import('./peer.ts')).runPeer(parseOptions(args)),
-  'second-turn': async (args) =>
-    (await import('./second-turn.ts')).runSecondTurn(parseOptions(args)),
-  stall: async (args) => (await import('./stall.ts')).runStall(parseOptions(args)),
-  http: async (args) => (await import('./http.ts')).runHttp(parseOptions(args)),
-  cpu: async (args) => (await import('./cpu.ts')).runCpu(parseOptions(args)),
-  start: async (args) => (await import('./start.ts')).runStart(parseOptions(args)),
-  soak: async (args) => (await import('./soak.ts')).runSoak(parseOptions(args)),
+const BENCHES: Record<string, (options: BenchOptions) => Promise<number>> = {
+  peer: async (options) => (await import('./peer.ts')).runPeer(options),
+  'second-turn': async (options) => (await import('./second-turn.ts')).runSecondTurn(options),
+  stall: async (options) => (await import('./stall.ts')).runStall(options),
+  http: async (options) => (await import('./http.ts')).runHttp(options),
+  cpu: async (options) => (await import('./cpu.ts')).runCpu(options),
+  start: async (options) => (await import('./start.ts')).runStart(options),
+  soak: async (options) => (await import('./soak.ts')).runSoak(options),
 };
 
 const [name = '', ...args] = process.argv.slice(2);
@@ -23,5 +22,7 @@ if (bench === undefined) {
   process.exitCode = 2;
 } else {
   assertLinux();
-  process.exitCode = await bench(args);
+  const stop = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort());
+  process.exitCode = await bench(parseOptions(args, stop.signal));
 }

@@ -48,7 +48,7 @@ export async function runPeer(options: BenchOptions): Promise<number> {
     `${PROMPT_TOKENS} random prompt tokens, ${GENERATED_TOKENS} generated, sampler 0.8/40/0.95/0.05, 8 slots of 2,048 tokens on both, medians of ${options.rounds} interleaved rounds (range in brackets), prefill included in tokens/s.`,
   );
   for (const model of options.models) {
-    await using pair = await startPair(model);
+    await using pair = await startPair(model, options.signal);
     for (const server of [pair.peer, pair.hearth]) await run(model, server, 2);
     const cells: Cell[] = options.streams.map((streams) => ({ streams, hearth: [], peer: [] }));
     for (let round = 0; round < options.rounds; round++) {

@@ -41,7 +41,7 @@ export async function runSecondTurn(options: BenchOptions): Promise<number> {
   );
   const rows: string[][] = [];
   for (const model of options.models) {
-    await using pair = await startPair(model);
+    await using pair = await startPair(model, options.signal);
     for (const server of [pair.peer, pair.hearth]) await turns(model, server);
     const all: { hearth: Turns[]; peer: Turns[] } = { hearth: [], peer: [] };
     for (let round = 0; round < options.rounds; round++) {

@@ -37,14 +37,20 @@ interface Quarter {
   readonly foreignShare: number;
 }
 
-export async function runSoak(_: BenchOptions): Promise<number> {
+export async function runSoak({ signal }: BenchOptions): Promise<number> {
   const report = new Report('soak', `${REQUESTS} requests`);
   report.note(
     `${BENCH_MODELS[MODEL].title}, ${STREAMS} streams, ${PROMPT_TOKENS} prompt and ${GENERATED_TOKENS} generated tokens, every prompt new.`,
   );
   const threads = availableParallelism();
   const model = await modelFile(MODEL);
-  await using server = await startHearth({ model, slots: STREAMS, contextTokens: 2048, threads });
+  await using server = await startHearth({
+    model,
+    slots: STREAMS,
+    contextTokens: 2048,
+    threads,
+    signal,
+  });
   const quarters: Quarter[] = [];
   // A spoiled quarter is run again, so that the requests may be more than promised, never fewer.
   for (let index = 0; index < 4; index++) {

@@ -38,19 +38,19 @@ interface Start {
   readonly rssServedMb: number;
 }
 
-export async function runStart({ rounds }: BenchOptions): Promise<number> {
+export async function runStart({ rounds, signal }: BenchOptions): Promise<number> {
   const report = new Report('start', 'Start and weight');
   report.note(`Peer: ${ensurePeer()}.`);
   const entry = buildPackage();
   const model = await modelFile(MODEL);
-  const options = { model, slots: 4, contextTokens: 4096, threads: availableParallelism() };
+  const options = { model, slots: 4, contextTokens: 4096, threads: availableParallelism(), signal };
   const startPeerOnce = async () => {
     await using server = await startPeer(options);
     return server.readyMs;
   };
   const startOnce = async () => {
     await using server = await startHearth(options, entry);
-    return weigh(server);
+    return await weigh(server);
   };
 
   const first = await startOnce();

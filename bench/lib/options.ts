@@ -7,9 +7,11 @@ export interface BenchOptions {
   readonly models: readonly BenchModel[];
   readonly streams: readonly number[];
   readonly rounds: number;
+  /** Aborted when the bench is told to stop. */
+  readonly signal: AbortSignal;
 }
 
-export function parseOptions(args: readonly string[]): BenchOptions {
+export function parseOptions(args: readonly string[], signal: AbortSignal): BenchOptions {
   const { values } = parseArgs({
     args: [...args],
     options: {
@@ -33,5 +35,6 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     models,
     streams: numbers('streams', values.streams),
     rounds: numbers('rounds', values.rounds)[0]!,
+    signal,
   };
 }

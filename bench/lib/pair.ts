@@ -22,13 +22,14 @@ const SLOTS = 8;
 const CONTEXT_TOKENS = 2048;
 const REQUEST_LIMIT_MS = 240_000;
 
-export async function startPair(model: BenchModel): Promise<Pair> {
+export async function startPair(model: BenchModel, signal: AbortSignal): Promise<Pair> {
   const threads = availableParallelism();
   const options = {
     model: await modelFile(model),
     slots: SLOTS,
     contextTokens: CONTEXT_TOKENS,
     threads,
+    signal,
   };
   await using stack = new AsyncDisposableStack();
   const peer = stack.use(await startPeer(options));
@@ -92,7 +93,9 @@ export function joinPrompts(first: BenchPrompt, second: BenchPrompt): BenchPromp
 /** A failed request makes every figure of its run wrong. */
 export function assertAnswered(server: Server, outcomes: readonly StreamOutcome[]): void {
   const failed = outcomes.find(({ error }) => error !== undefined);
-  if (failed) throw new Error(`${server.name}: a request failed: ${failed.error}`);
+  if (failed === undefined) return;
+  const tail = server.output.slice(-5).map(({ text }) => text.slice(-2000));
+  throw new Error(`${server.name}: a request failed: ${failed.error}. It wrote:\n${tail.join('')}`);
 }
 
 export { REQUEST_LIMIT_MS };

@@ -21,6 +21,8 @@ export interface ServerOptions {
   /** Per slot. */
   readonly contextTokens: number;
   readonly threads: number;
+  /** The server ends when it is aborted: a bench that is stopped leaves nothing behind. */
+  readonly signal: AbortSignal;
 }
 
 export interface Server extends AsyncDisposable {
@@ -46,7 +48,9 @@ export async function startPeer(options: ServerOptions): Promise<Server> {
   args.push('--parallel', String(options.slots));
   args.push('--ctx-size', String(options.slots * options.contextTokens));
   args.push('--threads', String(options.threads), '--threads-batch', String(options.threads));
-  return start({ name: 'llama-server', command: PEER_BINARY, args, port, readyPath: '/health' });
+  const { signal } = options;
+  const name = 'llama-server';
+  return start({ name, command: PEER_BINARY, args, port, readyPath: '/health', signal });
 }
 
 /** `entry` is what Node runs: the launcher, or a built main.js. */
@@ -67,6 +71,7 @@ export async function startHearth(
     args,
     port,
     readyPath: '/ready',
+    signal: options.signal,
   } as const;
   return start({
     ...plan,
@@ -81,6 +86,7 @@ interface Plan {
   readonly args: readonly string[];
   readonly port: number;
   readonly readyPath: string;
+  readonly signal: AbortSignal;
   readonly env?: Readonly<Record<string, string>>;
   readonly onStopped?: () => void;
 }
@@ -88,7 +94,12 @@ interface Plan {
 async function start(plan: Plan): Promise<Server> {
   const startedMs = performance.now();
   const env = { ...process.env, ...plan.env };
-  const child = spawn(plan.command, plan.args, { stdio: ['ignore', 'pipe', 'pipe'], env });
+  const child = spawn(plan.command, plan.args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env,
+    signal: plan.signal,
+  });
+  child.on('error', () => {}); // An abort: what waits for the server fails by itself.
   const output: { atMs: number; text: string }[] = [];
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
