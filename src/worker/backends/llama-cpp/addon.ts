@@ -14,7 +14,7 @@ import type { Llama, LlamaContext, LlamaModel } from 'node-llama-cpp';
 
 import type { Sampling } from '../../../core/engine.ts';
 import type { Executor, SamplerHistory, SequenceSampler, StepItem } from './executor.ts';
-import { hasPenalties, REPEAT_WINDOW_TOKENS, tokenBias } from './penalties.ts';
+import { hasPenalties, nativeSeed, REPEAT_WINDOW_TOKENS, tokenBias } from './penalties.ts';
 
 interface NativeContext {
   initBatch(size: number): void;
@@ -168,7 +168,7 @@ class AddonSampler implements SequenceSampler {
 
   #config(): Record<string, unknown> {
     const { temperature, topP, topK, minP, seed, repeatPenalty } = this.#sampling;
-    const config: Record<string, unknown> = { temperature, seed };
+    const config: Record<string, unknown> = { temperature, seed: nativeSeed(seed) };
     // A key that is absent leaves the step out of the native chain: off costs nothing.
     if (topK > 0) config.topK = topK;
     if (topP < 1) config.topP = topP;

@@ -49,3 +49,8 @@ export function hasPenalties({
 }: Pick<Sampling, 'frequencyPenalty' | 'presencePenalty'>): boolean {
   return frequencyPenalty !== 0 || presencePenalty !== 0;
 }
+
+/** llama.cpp takes the largest seed for "draw one at random"; its neighbour gives what was asked. */
+export function nativeSeed(seed: number): number {
+  return Math.min(seed, 0xffff_fffe);
+}

@@ -24,7 +24,7 @@ import {
 import type { Sampling } from '../../../core/engine.ts';
 import { RequestError } from '../../../core/errors.ts';
 import type { Executor, SamplerHistory, SequenceSampler, StepItem } from './executor.ts';
-import { tokenBias } from './penalties.ts';
+import { nativeSeed, tokenBias } from './penalties.ts';
 
 /** Cells the library keeps free per sequence before it would shift the context. */
 export const RESERVED_TOKENS = 2;
@@ -161,7 +161,7 @@ class PublicSampler implements SequenceSampler {
       topP,
       topK,
       minP,
-      seed,
+      seed: nativeSeed(seed),
       yieldEogToken: true,
       evaluationPriority: priorityOf(slot),
       ...(repeatPenalty === 1

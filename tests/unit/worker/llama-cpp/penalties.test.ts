@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { tokenBias } from '../../../../src/worker/backends/llama-cpp/penalties.ts';
+import { nativeSeed, tokenBias } from '../../../../src/worker/backends/llama-cpp/penalties.ts';
 
 const off = { frequencyPenalty: 0, presencePenalty: 0, logitBias: [] };
 
@@ -49,4 +49,9 @@ describe('tokenBias', () => {
     const sampling = { ...off, logitBias: [[2, 100]] as const };
     expect(biasOf(sampling, new Map(), [2])).toEqual({ 2: Number.NEGATIVE_INFINITY });
   });
+});
+
+test('the seed that llama.cpp reads as "random" is kept from it', () => {
+  expect(nativeSeed(0xffff_ffff)).toBe(0xffff_fffe);
+  expect(nativeSeed(7)).toBe(7);
 });
