@@ -9,6 +9,8 @@
  */
 import * as z from 'zod';
 
+import { MODEL_NAME, MODEL_NAME_RULE } from '../core/model-name.ts';
+
 /** What clients write in `model`: an identifier, never a path. */
 const MODEL_NAME = /^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$/;
 

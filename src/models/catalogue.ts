@@ -8,9 +8,8 @@
 import { statSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 
+import { MODEL_NAME, MODEL_NAME_RULE } from '../core/model-name.ts';
 import type { BackendName, ModelSpec } from './spec.ts';
-
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$/;
 
 /** What the configuration knows of a model; absent values come from `CatalogueOptions`. */
 export interface ModelEntry {
@@ -48,8 +47,8 @@ export function makeCatalogue(
   const seen = new Set<string>();
   const autoThreads = divideCores(options.cores, entries, options.threads);
   const specs = entries.flatMap((entry) => {
-    if (!NAME.test(entry.name)) {
-      problems.push(`${JSON.stringify(entry.name)} is not a model name. ${NAME_RULE}`);
+    if (!MODEL_NAME.test(entry.name)) {
+      problems.push(`${JSON.stringify(entry.name)} is not a model name. Use ${MODEL_NAME_RULE}.`);
       return [];
     }
     if (seen.has(entry.name)) {
@@ -83,20 +82,17 @@ export function makeCatalogue(
 /** Reads `NAME=PATH`, or a plain path, which is named after its file. */
 export function parseModelFlag(text: string): { readonly name: string; readonly path: string } {
   const split = text.indexOf('=');
-  const named = split > 0 && NAME.test(text.slice(0, split));
+  const named = split > 0 && MODEL_NAME.test(text.slice(0, split));
   const name = named ? text.slice(0, split) : nameOfFile(text);
   const path = named ? text.slice(split + 1) : text;
   if (path === '') throw new ModelError(`--model ${text}: no path. Write --model NAME=PATH.`);
-  if (!NAME.test(name)) {
+  if (!MODEL_NAME.test(name)) {
     throw new ModelError(
       `--model ${text}: the file gives no usable name. Write --model NAME=PATH.`,
     );
   }
   return { name, path };
 }
-
-const NAME_RULE =
-  'Use letters, digits and . _ : / - (up to 128 characters, a letter or digit first).';
 
 function nameOfFile(path: string): string {
   const file = basename(path);
