@@ -11,9 +11,6 @@ import * as z from 'zod';
 
 import { MODEL_NAME, MODEL_NAME_RULE } from '../core/model-name.ts';
 
-/** What clients write in `model`: an identifier, never a path. */
-const MODEL_NAME = /^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$/;
-
 const DAY_S = 86_400;
 
 const GPUS = ['auto', 'metal', 'cuda', 'vulkan', 'off'] as const;
@@ -231,12 +228,7 @@ export const SECTIONS = {
   }),
 } as const;
 
-const ModelName = z
-  .string()
-  .regex(
-    MODEL_NAME,
-    'is not a model name: letters, digits and . _ : / - (up to 128, a letter or digit first)',
-  );
+const ModelName = z.string().regex(MODEL_NAME, `is not a model name. Use ${MODEL_NAME_RULE}`);
 
 export const ModelSection = model;
 
