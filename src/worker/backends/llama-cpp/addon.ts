@@ -105,17 +105,19 @@ export class AddonExecutor implements Executor {
     });
     await context.decodeBatch();
 
-    // All are prepared before the first runs, and queued together: the worker's pool has one thread,
-    // so they run one after the other without a turn of the event loop between two of them.
-    const ready = items.map(({ sampler }) => (sampler as AddonSampler | undefined)?.prepare());
-    return Promise.all(
-      ready.map(async (sampler, index) => {
-        if (sampler === undefined) return undefined;
-        const token = await context.sampleToken(logits[index]!, sampler);
-        if (token < 0) throw new Error('The sampler found no token that it may choose');
-        return token;
-      }),
-    );
+    // One after the other: two native calls on one context at a time would read each other's logits.
+    const sampled: (number | undefined)[] = [];
+    for (const [index, { sampler }] of items.entries()) {
+      sampled.push(await this.#sample(logits[index]!, sampler as AddonSampler | undefined));
+    }
+    return sampled;
+  }
+
+  async #sample(logit: number | undefined, sampler?: AddonSampler): Promise<number | undefined> {
+    if (sampler === undefined || logit === undefined) return undefined;
+    const token = await this.#native.context.sampleToken(logit, sampler.prepare());
+    if (token < 0) throw new Error('The sampler found no token that it may choose');
+    return token;
   }
 
   async truncate(slot: number, keepTokens: number): Promise<boolean> {
