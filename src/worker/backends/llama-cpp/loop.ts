@@ -25,6 +25,7 @@ interface Slot {
   cached: number[];
   tenant: string;
   lastUsed: number;
+  lastStep: number;
   /** Sampled, and not yet evaluated. */
   next: number | undefined;
 }
@@ -54,6 +55,7 @@ export class StepLoop {
       cached: [],
       tenant: '',
       lastUsed: 0,
+      lastStep: 0,
       next: undefined,
     }));
     this.#stopped = this.#run();
@@ -194,7 +196,7 @@ export class StepLoop {
 
   #plan(): PlanItem[] {
     const views = [];
-    for (const { id, sequence, cached } of this.#slots) {
+    for (const { id, sequence, cached, lastStep } of this.#slots) {
       if (sequence === undefined) continue;
       views.push({
         slot: id,
@@ -202,11 +204,13 @@ export class StepLoop {
         order: sequence.order,
         promptLeft: Math.max(0, sequence.prompt.length - cached.length),
         paused: sequence.creditTokens <= 0,
+        lastStep,
       });
     }
     return planStep(views, {
       batchTokens: this.#executor.batchTokens,
       prefillTokensPerMs: this.#rates.prefillTokensPerMs,
+      decodeRows: (decoding) => this.#rates.decodeRows(decoding),
     });
   }
 
@@ -255,6 +259,7 @@ export class StepLoop {
       const slot = this.#slots[item.slot]!;
       const sequence = slot.sequence!;
       for (const token of item.tokens) slot.cached.push(token);
+      slot.lastStep = this.#steps;
       const token = sampled[index];
       if (token === undefined) continue;
       slot.next = token;

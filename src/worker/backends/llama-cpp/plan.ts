@@ -1,9 +1,11 @@
 /**
  * What goes into the next decode step. Pure.
  *
- * Decode tokens come first: every running sequence gets its one token in every step. What is left
- * goes to prompts, the highest class first, then the oldest. While anybody decodes, a prompt chunk
- * is bounded by *time*, so that a long prompt never stalls a running stream for longer than that.
+ * Decode tokens come first: every running sequence gets its one token. Where a few rows together cost
+ * more than one by one (CPU kernels made for one row), they take turns instead, the longest waiting
+ * first. What is left goes to prompts, the highest class first, then the oldest, and one after the
+ * other: two prompts read side by side both end late. While anybody decodes, a prompt chunk is bounded
+ * by *time*, so that a long prompt never stalls a running stream for longer than that.
  *
  * Shapes  the plan has ascending slots, because llama.cpp takes only `last id + 1` into a pass.
  * Units   tokens, milliseconds.
@@ -20,12 +22,16 @@ export interface SequenceView {
   readonly promptLeft: number;
   /** Out of credit: its reader is too far behind. */
   readonly paused: boolean;
+  /** Number of the last step that this sequence was in. */
+  readonly lastStep: number;
 }
 
 export interface StepBudget {
   readonly batchTokens: number;
   /** Undefined until a prompt has been read. */
   readonly prefillTokensPerMs: number | undefined;
+  /** How many of so many decoding sequences a step without prompts should serve. */
+  decodeRows(decoding: number): number;
 }
 
 export interface PlanItem {
@@ -36,28 +42,33 @@ export interface PlanItem {
 /** How long a prompt chunk may hold up the streams that run beside it. */
 const CHUNK_MS = 150;
 const CHUNK_MIN_TOKENS = 16;
+/** A chunk of so many tokens has the full speed of the matrix kernels: no second prompt joins it. */
+const CHUNK_FULL_TOKENS = 128;
 /** Before the first measurement: small enough for a 7 B model on a slow machine. */
 const CHUNK_UNKNOWN_TOKENS = 64;
 
 /** Empty when nobody can run. */
 export function planStep(sequences: readonly SequenceView[], budget: StepBudget): PlanItem[] {
-  const plan: PlanItem[] = [];
-  const prompts: SequenceView[] = [];
-  for (const sequence of sequences) {
-    if (sequence.promptLeft > 0) prompts.push(sequence);
-    else if (!sequence.paused) plan.push({ slot: sequence.slot, tokens: 1 });
+  const decoding = sequences.filter(({ promptLeft, paused }) => promptLeft === 0 && !paused);
+  const prompts = sequences.filter(({ promptLeft }) => promptLeft > 0);
+  if (prompts.length === 0 && decoding.length > 0) {
+    const rows = budget.decodeRows(decoding.length);
+    decoding.sort((a, b) => a.lastStep - b.lastStep);
+    decoding.length = Math.min(rows, decoding.length);
   }
+  const plan: PlanItem[] = decoding.map(({ slot }) => ({ slot, tokens: 1 }));
 
   let left = budget.batchTokens - plan.length;
   if (plan.length > 0) left = Math.min(left, chunkTokens(budget));
+  let read = 0;
   prompts.sort(
     (a, b) => PRIORITIES.indexOf(a.priority) - PRIORITIES.indexOf(b.priority) || a.order - b.order,
   );
   for (const { slot, promptLeft } of prompts) {
-    if (left <= 0) break;
-    const tokens = Math.min(promptLeft, left);
+    const tokens = Math.min(promptLeft, left - read);
+    if (tokens <= 0 || read >= CHUNK_FULL_TOKENS) break;
     plan.push({ slot, tokens });
-    left -= tokens;
+    read += tokens;
   }
   return plan.sort((a, b) => a.slot - b.slot);
 }

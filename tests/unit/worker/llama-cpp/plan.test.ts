@@ -4,10 +4,19 @@ import { describe, expect, test } from 'vitest';
 import { planStep, type SequenceView } from '../../../../src/worker/backends/llama-cpp/plan.ts';
 
 function sequence(slot: number, overrides: Partial<SequenceView> = {}): SequenceView {
-  return { slot, priority: 'normal', order: slot, promptLeft: 0, paused: false, ...overrides };
+  return {
+    slot,
+    priority: 'normal',
+    order: slot,
+    promptLeft: 0,
+    paused: false,
+    lastStep: 0,
+    ...overrides,
+  };
 }
 
-const quick = { batchTokens: 512, prefillTokensPerMs: 100 };
+const together = (decoding: number) => decoding;
+const quick = { batchTokens: 512, prefillTokensPerMs: 100, decodeRows: together };
 
 describe('planStep', () => {
   test('a prompt alone fills the batch', () => {
@@ -17,7 +26,7 @@ describe('planStep', () => {
   });
 
   test('beside a running stream a chunk takes 150 ms at the measured rate', () => {
-    const slow = { batchTokens: 512, prefillTokensPerMs: 0.5 };
+    const slow = { batchTokens: 512, prefillTokensPerMs: 0.5, decodeRows: together };
     expect(planStep([sequence(0), sequence(1, { promptLeft: 2000 })], slow)).toEqual([
       { slot: 0, tokens: 1 },
       { slot: 1, tokens: 75 },
@@ -25,13 +34,13 @@ describe('planStep', () => {
   });
 
   test('a chunk never shrinks below 16 tokens, or a slow machine would never finish a prompt', () => {
-    const crawling = { batchTokens: 512, prefillTokensPerMs: 0.001 };
+    const crawling = { batchTokens: 512, prefillTokensPerMs: 0.001, decodeRows: together };
     const plan = planStep([sequence(0), sequence(1, { promptLeft: 2000 })], crawling);
     expect(plan[1]).toEqual({ slot: 1, tokens: 16 });
   });
 
   test('before the first measurement a chunk is small', () => {
-    const unknown = { batchTokens: 512, prefillTokensPerMs: undefined };
+    const unknown = { batchTokens: 512, prefillTokensPerMs: undefined, decodeRows: together };
     const plan = planStep([sequence(0), sequence(1, { promptLeft: 2000 })], unknown);
     expect(plan[1]).toEqual({ slot: 1, tokens: 64 });
   });
@@ -39,16 +48,31 @@ describe('planStep', () => {
   test('the higher class reads first, then the older request', () => {
     const plan = planStep(
       [
-        sequence(0, { promptLeft: 400, priority: 'low', order: 1 }),
+        sequence(0, { promptLeft: 40, priority: 'low', order: 1 }),
         sequence(1, { promptLeft: 400, order: 3 }),
-        sequence(2, { promptLeft: 400, order: 2 }),
+        sequence(2, { promptLeft: 100, order: 2 }),
       ],
       quick,
     );
     expect(plan).toEqual([
-      { slot: 1, tokens: 112 },
-      { slot: 2, tokens: 400 },
+      { slot: 1, tokens: 400 },
+      { slot: 2, tokens: 100 },
     ]);
+  });
+
+  test('prompts are read one after the other, short ones together', () => {
+    const long = [0, 1, 2].map((slot) => sequence(slot, { promptLeft: 200 }));
+    expect(planStep(long, quick)).toEqual([{ slot: 0, tokens: 200 }]);
+    const short = [0, 1, 2, 3].map((slot) => sequence(slot, { promptLeft: 50 }));
+    expect(planStep(short, quick).map(({ slot }) => slot)).toEqual([0, 1, 2]);
+  });
+
+  test('where rows one by one are cheaper, streams take turns', () => {
+    const budget = { ...quick, decodeRows: () => 1 };
+    const streams = [sequence(0, { lastStep: 9 }), sequence(1, { lastStep: 8 })];
+    expect(planStep(streams, budget)).toEqual([{ slot: 1, tokens: 1 }]);
+    // A step with a prompt in it is long: nobody waits for the next one.
+    expect(planStep([...streams, sequence(2, { promptLeft: 30 })], budget)).toHaveLength(3);
   });
 
   test('a stream whose reader is behind sits the step out', () => {
@@ -68,6 +92,7 @@ describe('planStep', () => {
         promptLeft: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 3000 })),
         paused: fc.boolean(),
         order: fc.nat(50),
+        lastStep: fc.nat(50),
       }),
       { maxLength: 16 },
     );
@@ -75,7 +100,11 @@ describe('planStep', () => {
     fc.assert(
       fc.property(views, rate, (parts, prefillTokensPerMs) => {
         const sequences = parts.map((part, slot) => ({ slot, ...part }));
-        const plan = planStep(sequences, { batchTokens: 512, prefillTokensPerMs });
+        const plan = planStep(sequences, {
+          batchTokens: 512,
+          prefillTokensPerMs,
+          decodeRows: together,
+        });
         const slots = plan.map(({ slot }) => slot);
         expect(slots).toEqual([...new Set(slots)].sort((a, b) => a - b));
         expect(plan.reduce((sum, { tokens }) => sum + tokens, 0)).toBeLessThanOrEqual(512);
