@@ -1,12 +1,12 @@
 /**
  * Puts a server together and starts it: the one place where the long-lived things are made.
  *
- *   spawn first worker ─▶ import the rest ─▶ listen ─▶ start the other workers ─▶ running
+ *   spawn first worker ─▶ import and start the orchestrator ─▶ import the HTTP half ─▶ listen ─▶ running
  *   running ──close()──▶ drained: no new connection, no new request, running ones end, workers end
  *   running ──destroy()─▶ everything ends now
  *
- * The first worker is spawned before the HTTP half is imported: it imports its own half meanwhile.
- * The ports are taken before anything else is spawned, and a port in use ends the one worker again.
+ * What takes longest goes first: the first worker imports its own half while the orchestrator is
+ * imported, and loads its model while the HTTP half is. A port in use ends the workers again.
  */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
@@ -18,6 +18,7 @@ import { systemClock } from '../core/clock.ts';
 import type { Engine } from '../core/engine.ts';
 import type { Log } from '../core/log.ts';
 import type { ModelSpec } from '../models/spec.ts';
+import type { Orchestrator } from '../orchestrator/orchestrator.ts';
 import { spawnWorker } from '../orchestrator/worker-process.ts';
 import type { CliContext } from './context.ts';
 import { workerEnvironment } from './environment.ts';
@@ -66,14 +67,12 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   );
 
   const open: HttpServer[] = [];
+  let started: Orchestrator | undefined;
   try {
-    const [{ Orchestrator }, { createAdminApp, createApp }, { listen }, { WatchedMetrics }] =
-      await Promise.all([
-        import('../orchestrator/orchestrator.ts'),
-        import('../api/app.ts'),
-        import('../api/server.ts'),
-        import('./model-events.ts'),
-      ]);
+    const [{ Orchestrator }, { WatchedMetrics }] = await Promise.all([
+      import('../orchestrator/orchestrator.ts'),
+      import('./model-events.ts'),
+    ]);
     const clock = systemClock;
     const metrics = new WatchedMetrics((name) => {
       const info = orchestrator.models().find((model) => model.name === name);
@@ -89,6 +88,13 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       newRunId: randomUUID,
       prespawned,
     });
+    started = orchestrator;
+    await orchestrator.start();
+
+    const [{ createAdminApp, createApp }, { listen }] = await Promise.all([
+      import('../api/app.ts'),
+      import('../api/server.ts'),
+    ]);
     const start = async (port: number, create: typeof createApp) => {
       // The Host rule needs the port, which is known once it listens; nothing is served before.
       const ports = new Set<number>();
@@ -114,7 +120,6 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     };
     const main = await start(server.port, createApp);
     const admin = await start(server.adminPort, createAdminApp);
-    await orchestrator.start();
     log.info({ hosts: main.hosts, port: main.port, adminPort: admin.port }, 'listening');
 
     let closing: Promise<void> | undefined;
@@ -139,6 +144,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     };
   } catch (error) {
     for (const child of prespawned.values()) child.kill();
+    await started?.destroy(error instanceof Error ? error : new Error(String(error)));
     await Promise.all(open.map((one) => one.close(0)));
     throw error;
   }

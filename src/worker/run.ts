@@ -25,8 +25,11 @@ export function runWorker(socket: Socket, backend: BackendName): void {
     onMessage: (message) => session.onMessage(message),
     onClose: (error) => session.onClose(error),
   });
+  // Begun before it is asked for: a worker is started to load a model, and importing takes longest.
+  const imported = importBackend(backend);
+  imported.catch(() => {}); // Told by the load that waits for it.
   const session = new Session({
-    importBackend: () => importBackend(backend),
+    importBackend: () => imported,
     rssBytes: () => process.memoryUsage.rss(),
     send: (message) => channel.send(message),
     exit,

@@ -36,7 +36,7 @@ import { Output } from './output.ts';
 export const EXIT_PROTOCOL = 76;
 
 export interface SessionDeps {
-  /** Imports the backend. Called once, by `load`. */
+  /** Resolves when the backend is imported. Called once, by `load`. */
   readonly importBackend: () => Promise<BackendFactory>;
   readonly rssBytes: () => number;
   readonly send: (message: FromWorkerMessage) => void;

@@ -11,18 +11,20 @@ import { Worker } from 'node:worker_threads';
 /** Orphans may live 5 s; looking costs a microsecond. */
 const INTERVAL_MS = 250;
 
-const PROGRAM = `
-const parent = process.ppid;
+const program = (parent: number) => `
 setInterval(() => {
-  if (process.ppid === parent) return;
+  if (process.ppid === ${parent}) return;
   try { process.kill(-process.pid, 'SIGKILL'); } catch { /* not the leader of a group */ }
   process.kill(process.pid, 'SIGKILL');
 }, ${INTERVAL_MS});
 `;
 
-/** The thread keeps nothing alive and ends with the process. */
+/**
+ * The thread keeps nothing alive and ends with the process. The parent is noted here and not in the
+ * thread: one that dies while the thread starts would be taken for another.
+ */
 export function startWatchdog(): void {
-  const thread = new Worker(PROGRAM, {
+  const thread = new Worker(program(process.ppid), {
     eval: true,
     resourceLimits: { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 2 },
   });

@@ -16,7 +16,7 @@ import {
   type LoadSpec,
   type Sink,
 } from '../../backend.ts';
-import type { LlamaPath, LoadedLlama } from './load.ts';
+import { type LlamaPath, type LoadedLlama, loadLlama } from './load.ts';
 import { StepLoop } from './loop.ts';
 import { toPromptTokens } from './prompt.ts';
 import { Sequence } from './sequence.ts';
@@ -48,8 +48,6 @@ class LlamaBackend implements Backend {
 
   async load(spec: LoadSpec): Promise<Loaded> {
     this.#phase = 'loading';
-    // Importing the library takes longer than starting this process: it waits until it is needed.
-    const { loadLlama } = await import('./load.ts');
     this.#llama = await loadLlama(spec, {
       path: llamaPath(spec),
       onProgress: (fraction) => this.#sink.loadProgress(Math.min(1, Math.max(0, fraction))),
