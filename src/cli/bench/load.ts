@@ -27,8 +27,7 @@ export interface LoadResult {
 }
 
 export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
-  // A connection for each request: some servers close a kept one in the moment it is used again.
-  const agent = new Agent({ keepAlive: false, maxSockets: plan.streams });
+  const agent = new Agent({ keepAlive: true, maxSockets: plan.streams });
   const bodies = Array.from({ length: plan.streams * plan.requestsPerStream }, (_, i) =>
     plan.body(i),
   );

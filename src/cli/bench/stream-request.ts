@@ -93,15 +93,21 @@ function open(call: StreamCall, signal: AbortSignal): Promise<IncomingMessage> {
     stream_options: { include_usage: true },
   });
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  const request = httpRequest(`${call.baseUrl}/${call.route}`, {
-    method: 'POST',
-    agent: call.agent,
-    signal,
-    headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
-  });
-  request.once('response', resolve);
-  request.once('error', reject);
-  request.end(body);
+  const send = () => {
+    const request = httpRequest(`${call.baseUrl}/${call.route}`, {
+      method: 'POST',
+      agent: call.agent,
+      signal,
+      headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
+    });
+    request.once('response', resolve);
+    // Some servers close after a stream without saying so: a kept connection may be dead already.
+    request.once('error', (error) =>
+      request.reusedSocket && !signal.aborted ? send() : reject(error),
+    );
+    request.end(body);
+  };
+  send();
   return promise;
 }
 
