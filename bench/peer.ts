@@ -49,7 +49,7 @@ export async function runPeer(options: BenchOptions): Promise<number> {
   );
   for (const model of options.models) {
     await using pair = await startPair(model, options.signal);
-    for (const server of [pair.peer, pair.hearth]) await run(model, server, 2);
+    await inTurns(pair, 0, (server) => run(model, server, 2));
     const cells: Cell[] = options.streams.map((streams) => ({ streams, hearth: [], peer: [] }));
     for (let round = 0; round < options.rounds; round++) {
       for (const cell of cells) await measure(model, pair, cell, round);

@@ -47,7 +47,7 @@ export async function runStall(options: BenchOptions): Promise<number> {
   const rows: string[][] = [];
   for (const model of options.models) {
     await using pair = await startPair(model, options.signal);
-    for (const server of [pair.peer, pair.hearth]) await stall(model, server);
+    await inTurns(pair, 0, (server) => stall(model, server));
     const all: { hearth: Stall[]; peer: Stall[] } = { hearth: [], peer: [] };
     for (let round = 0; round < options.rounds; round++) {
       const both = await inTurns(pair, round, (server) => stall(model, server));

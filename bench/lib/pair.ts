@@ -38,6 +38,9 @@ export async function startPair(model: BenchModel, signal: AbortSignal): Promise
   return { hearth, peer, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
+/** A run of the peer that fails is repeated: it ends a stream whose text is broken UTF-8. */
+const PEER_ATTEMPTS = 4;
+
 /** One quiet run on each, in turns. */
 export async function inTurns<T>(
   pair: Pair,
@@ -45,7 +48,16 @@ export async function inTurns<T>(
   run: (server: Server) => Promise<T>,
 ): Promise<{ hearth: Quiet<T>; peer: Quiet<T> }> {
   const roots = [pair.hearth.pid, pair.peer.pid];
-  const measure = (server: Server) => runQuiet(roots, () => run(server));
+  const measure = async (server: Server) => {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await runQuiet(roots, () => run(server));
+      } catch (error) {
+        if (server !== pair.peer || attempt === PEER_ATTEMPTS) throw error;
+        console.error(`${server.name}: run repeated: ${String(error).split('\n')[0]}`);
+      }
+    }
+  };
   if (round % 2 === 0) {
     const hearth = await measure(pair.hearth);
     return { hearth, peer: await measure(pair.peer) };
