@@ -25,11 +25,15 @@ describe('planStep', () => {
     ]);
   });
 
-  test('beside a running stream a chunk takes 150 ms at the measured rate', () => {
-    const slow = { batchTokens: 512, prefillTokensPerMs: 0.5, decodeRows: together };
-    expect(planStep([sequence(0), sequence(1, { promptLeft: 2000 })], slow)).toEqual([
+  test.each([
+    ['150 ms at the measured rate', 2, 300],
+    ['longer on a slower machine, to be full', 0.5, 128],
+    ['no more than 600 ms for that', 0.1, 60],
+  ])('beside a running stream a chunk takes %s', (_why, prefillTokensPerMs, tokens) => {
+    const budget = { ...quick, prefillTokensPerMs };
+    expect(planStep([sequence(0), sequence(1, { promptLeft: 2000 })], budget)).toEqual([
       { slot: 0, tokens: 1 },
-      { slot: 1, tokens: 75 },
+      { slot: 1, tokens },
     ]);
   });
 
