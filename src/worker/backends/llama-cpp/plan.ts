@@ -42,7 +42,7 @@ export interface PlanItem {
 /** How long a prompt chunk holds up the streams that run beside it, where the machine allows it. */
 const CHUNK_MS = 150;
 /** On a slow machine a chunk may take this long to be full: smaller ones would be read at half speed. */
-const CHUNK_SLOW_MS = 600;
+const CHUNK_SLOW_MS = 450;
 const CHUNK_MIN_TOKENS = 16;
 /** A chunk of so many tokens has the full speed of the matrix kernels: no second prompt joins it.
  *  Measured on a CPU, 115 M Q8_0: 64 tokens 72 ms, 128 tokens 92 ms. */
