@@ -71,6 +71,10 @@ export class Metrics implements Observer {
   readonly #queueDepth = this.#gauge('queue_depth', 'Requests that wait', ['priority']);
   readonly #rejects = this.#counter('queue_rejects_total', 'Refused on arrival', ['reason']);
   readonly #timeouts = this.#counter('queue_timeouts_total', 'Waited out a deadline', ['priority']);
+  readonly #preemptions = this.#counter('queue_preemptions_total', 'Gave a slot back to high', [
+    'model',
+    'priority',
+  ]);
   readonly #slots = this.#gauge('slots', 'Slots of loaded models', ['model', 'state']);
   readonly #workerState = this.#gauge('worker_state', '1 for the state a worker is in', [
     'model',
@@ -153,6 +157,10 @@ export class Metrics implements Observer {
 
   queueTimeout(priority: Priority): void {
     this.#timeouts.inc({ priority });
+  }
+
+  preempted({ model, priority }: { readonly model: string; readonly priority: Priority }): void {
+    this.#preemptions.inc({ model, priority });
   }
 
   firstToken(first: {

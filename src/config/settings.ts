@@ -17,6 +17,7 @@ export interface ModelConfig {
   readonly path: string;
   readonly backend?: 'llama-cpp' | 'fake' | undefined;
   readonly slots?: number | undefined;
+  readonly highSpare?: number | undefined;
   /** Per slot. */
   readonly contextTokens?: number | undefined;
   readonly threads?: 'auto' | number | undefined;
@@ -53,9 +54,12 @@ export interface Config {
     readonly bodyMaxBytes: number;
     readonly queueDepthMax: number;
     readonly queueTimeoutMs: Readonly<Record<Priority, number>>;
+    readonly weights: Readonly<Record<Priority, number>>;
+    readonly agedAfterMs: Readonly<Record<Priority, number>>;
   };
   readonly modelDefaults: {
     readonly slots: number;
+    readonly highSpare: number;
     readonly contextTokens: number;
     readonly threads: 'auto' | number;
     readonly gpu: FileConfig['model_defaults']['gpu'];
@@ -118,9 +122,16 @@ export function toConfig(
         normal: toMs(limits.queue_timeout_normal_s),
         low: toMs(limits.queue_timeout_low_s),
       },
+      weights: { high: limits.weight_high, normal: limits.weight_normal, low: limits.weight_low },
+      agedAfterMs: {
+        high: toMs(limits.aged_after_high_s ?? Math.min(2, limits.queue_timeout_high_s / 2)),
+        normal: toMs(limits.aged_after_normal_s ?? Math.min(10, limits.queue_timeout_normal_s / 2)),
+        low: toMs(limits.aged_after_low_s ?? Math.min(30, limits.queue_timeout_low_s / 2)),
+      },
     },
     modelDefaults: {
       slots: modelDefaults.slots,
+      highSpare: modelDefaults.high_spare,
       contextTokens: modelDefaults.context_tokens,
       threads: modelDefaults.threads,
       gpu: modelDefaults.gpu,
@@ -173,6 +184,7 @@ function toModel(name: string, model: FileModel, path: string): ModelConfig {
     path,
     backend: model.backend,
     slots: model.slots,
+    highSpare: model.high_spare,
     contextTokens: model.context_tokens,
     threads: model.threads,
     gpu: model.gpu,

@@ -20,7 +20,7 @@ import { type HearthError, toHearthError, type WorkerError } from '../core/error
 import type { Log } from '../core/log.ts';
 import type { Observer } from '../core/observer.ts';
 import { Answer } from './answer.ts';
-import { abortReason, type Call, toJob } from './call.ts';
+import { abortReason, type Call, estimatePromptTokens, toJob } from './call.ts';
 import type { Drop, Effects, Rejection, SchedulerEvent } from './effects.ts';
 import * as refusals from './refusals.ts';
 import type { CallEnd, CallListener, GenerateJob, RunningCall } from './running-calls.ts';
@@ -95,10 +95,20 @@ export class Loop {
       onAbort,
       deaths: 0,
       running: undefined,
+      isPreempted: false,
       isCountedAsWaiting: false,
     });
     this.#rejection = undefined;
-    this.post({ type: 'submitted', key, model: request.model, priority, units: 1 });
+    this.post({
+      type: 'submitted',
+      key,
+      model: request.model,
+      priority,
+      tenant: context.tenant,
+      units: 1,
+      promptTokens: estimatePromptTokens(request.prompt),
+      maxTokens: request.maxTokens,
+    });
     const rejection = this.#takeRejection();
     if (rejection !== undefined) {
       this.#calls.delete(key);
@@ -153,6 +163,7 @@ export class Loop {
       queued: (key, position) => this.#queued(this.#calls.get(key)!, position),
       granted: (key, waitMs) => this.#granted(this.#calls.get(key)!, waitMs),
       dropped: (key, reason, waitMs) => this.#dropped(this.#calls.get(key)!, reason, waitMs),
+      preempted: (key) => this.#preempted(this.#calls.get(key)!),
       interrupted: (key) => this.#calls.get(key)?.running?.cancel(),
     };
   }
@@ -216,13 +227,23 @@ export class Loop {
   #listener(call: Call): CallListener {
     const { answer, request } = call;
     return {
-      accepted: (counts) => answer.accepted(counts),
-      tokens: (ids, text, nowMs) => answer.tokens(ids, text, nowMs),
+      accepted: (counts) => {
+        if (call.isPreempted) return;
+        answer.accepted(counts);
+        const { promptTokens, cachedTokens } = counts;
+        this.post({ type: 'accepted', key: call.key, promptTokens, cachedTokens });
+      },
+      tokens: (ids, text, nowMs) => {
+        if (call.isPreempted) return;
+        if (answer.isUntouched) this.post({ type: 'touched', key: call.key });
+        answer.tokens(ids, text, nowMs);
+      },
       starved: () => {
         answer.fail(refusals.slowReader());
         this.post({ type: 'cancelled', key: call.key });
       },
       finished: ({ reason, stop, ...usage }: CallEnd) => {
+        if (call.isPreempted) return this.#returned(call);
         const { promptTokens, cachedTokens, generatedTokens } = usage;
         if (reason === 'cancelled') answer.fail(refusals.endedUnasked(request.model));
         else {
@@ -231,6 +252,7 @@ export class Loop {
         this.#end(call);
       },
       failed: (error) => {
+        if (call.isPreempted) return this.#returned(call);
         answer.fail(error);
         this.#end(call);
       },
@@ -238,10 +260,26 @@ export class Loop {
     };
   }
 
+  /** Its slot is wanted. What its run still says is not heard: it will be begun anew. */
+  #preempted(call: Call): void {
+    const { request, context, running } = call;
+    call.isPreempted = true;
+    this.#options.observer.preempted({ model: request.model, priority: context.priority });
+    running?.cancel();
+  }
+
+  #returned(call: Call): void {
+    call.isPreempted = false;
+    call.running = undefined;
+    this.post({ type: 'returned', key: call.key });
+    this.reportSlots(call.request.model);
+  }
+
   /** Its worker has died with it. */
   #lost(call: Call, error: WorkerError): void {
     const { answer, context, request } = call;
     call.running = undefined;
+    call.isPreempted = false;
     call.deaths += 1;
     if (!answer.isOver && answer.isUntouched && call.deaths === 1) {
       const { requestId } = context;
@@ -256,7 +294,8 @@ export class Loop {
   /** Its slot is free. */
   #end(call: Call): void {
     this.#forget(call);
-    this.post({ type: 'ended', key: call.key });
+    const { generatedTokens } = call.answer;
+    this.post({ type: 'ended', key: call.key, generatedTokens });
     this.reportSlots(call.request.model);
   }
 

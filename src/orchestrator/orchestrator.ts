@@ -160,8 +160,8 @@ export class Orchestrator implements Engine, AsyncDisposable {
       this.#loop.reportSlots(model);
     };
     return {
-      ready: (model, slots) => {
-        this.#loop.post({ type: 'ready', model, slots });
+      ready: (model, slots, spare) => {
+        this.#loop.post({ type: 'ready', model, slots, spare });
         told(model);
       },
       lost: (model) => {

@@ -1,9 +1,18 @@
 /**
  * Who runs next. Pure: events in, effects out; no I/O, no clock, no timer, no randomness.
  *
- * Strict order of classes (high, normal, low), FIFO within (model, class), capacity per model.
- * The head of the order is never overtaken by a smaller request, so that a large one is not
- * starved. Requests that run and wait are counted together over all models against one limit.
+ * Capacity per model; who gets it is decided by `model-queue.ts`: classes by weighted shares of tokens
+ * and age, tenants of a class by equal shares, FIFO within a tenant. Whoever is next is never overtaken
+ * by a smaller request, so that a large one is not starved. Requests that run and wait are counted
+ * together over all models against one limit.
+ *
+ * The high lane: a replica has spare slots that only the high class gets, once the shared ones are busy,
+ * so a first high request never waits for a slot and nobody else loses one. When the spare is busy too,
+ * the newest low request that has no token yet gives its slot back and goes to its old place in the
+ * queue; one at a time.
+ *
+ * Tokens are charged to class and tenant when a request is granted, by estimate, and corrected when its
+ * prompt has been counted and when it ends.
  *
  * The states of a request are drawn in `effects.ts`. Invariants, each a property test: a request
  * ends exactly once; running units never exceed the slots; what was cancelled is never granted;
@@ -17,9 +26,10 @@
 import { BugError } from '../core/errors.ts';
 import { PRIORITIES, type Priority } from '../core/priority.ts';
 import type { Drop, Effects, Rejection, SchedulerEvent } from './effects.ts';
-import { ClassQueue, type Entry } from './queue.ts';
+import { ModelQueue, type Policy } from './model-queue.ts';
+import type { Charge, Entry } from './queue.ts';
 
-export interface SchedulerLimits {
+export interface SchedulerLimits extends Policy {
   /** Requests that may run and wait, over all models. */
   readonly queueDepthMax: number;
   /** How long a request of a class may wait for a slot. */
@@ -27,22 +37,35 @@ export interface SchedulerLimits {
 }
 
 interface Model {
-  readonly queues: Readonly<Record<Priority, ClassQueue>>;
+  readonly queue: ModelQueue;
+  readonly running: Set<Entry>;
   /** 0 while no replica can answer. */
   slots: number;
+  /** Beyond `slots`, for the high class. */
+  spare: number;
   busyUnits: number;
-  waiting: number;
   hasFailed: boolean;
+  /** Gives its slot back. */
+  preempting: Entry | undefined;
+  /** A slot was given back for the high class, and it has not had it yet. */
+  isOwedToHigh: boolean;
   /** Moving average of grant to end; undefined until a request has ended. */
   serviceMs: number | undefined;
+  /** Moving average of what a request generates. */
+  generatedTokens: number;
 }
 
 /** The shortest time after which a retry is suggested: less would be a busy loop. */
 const RETRY_MIN_MS = 250;
 /** Suggested while nothing has been measured yet. */
 const RETRY_UNKNOWN_MS = 1_000;
-/** Weight of the newest sample in the moving average of service times. */
-const SERVICE_WEIGHT = 0.2;
+/** Weight of the newest sample in the moving averages. */
+const SAMPLE_WEIGHT = 0.2;
+/** What an answer is taken to cost until one has ended. */
+const GENERATED_UNKNOWN_TOKENS = 128;
+/** A prompt token that was found in a cache costs nearly nothing. */
+const CACHED_WEIGHT = 0.1;
+const NO_CHARGE: Charge = { readTokens: 0, generatedTokens: 0 };
 
 export class Scheduler {
   readonly #limits: SchedulerLimits;
@@ -58,12 +81,16 @@ export class Scheduler {
     this.#effects = effects;
     for (const name of models) {
       this.#models.set(name, {
-        queues: { high: new ClassQueue(), normal: new ClassQueue(), low: new ClassQueue() },
+        queue: new ModelQueue(limits),
+        running: new Set(),
         slots: 0,
+        spare: 0,
         busyUnits: 0,
-        waiting: 0,
         hasFailed: false,
+        preempting: undefined,
+        isOwedToHigh: false,
         serviceMs: undefined,
+        generatedTokens: GENERATED_UNKNOWN_TOKENS,
       });
     }
   }
@@ -76,9 +103,9 @@ export class Scheduler {
   /** When the next waiter's time is up; undefined when nobody waits. */
   get nextDeadlineMs(): number | undefined {
     let earliest: number | undefined;
-    for (const { queues } of this.#models.values()) {
+    for (const { queue } of this.#models.values()) {
       for (const priority of PRIORITIES) {
-        const deadline = queues[priority].head?.deadlineMs;
+        const deadline = queue.oldest(priority)?.deadlineMs;
         if (deadline !== undefined && (earliest === undefined || deadline < earliest)) {
           earliest = deadline;
         }
@@ -87,25 +114,21 @@ export class Scheduler {
     return earliest;
   }
 
+  /** `free` are slots that any class may have. */
   counts(model: string): {
     readonly busy: number;
     readonly free: number;
     readonly waiting: number;
   } {
-    const { slots, busyUnits, waiting } = this.#model(model);
-    return { busy: busyUnits, free: Math.max(0, slots - busyUnits), waiting };
+    const { slots, busyUnits, queue } = this.#model(model);
+    return { busy: busyUnits, free: Math.max(0, slots - busyUnits), waiting: queue.length };
   }
 
-  /** Visits the waiters of a model in the order in which they will be granted. O(waiters). */
+  /** Visits the waiters of a model by class and arrival, near the order of grants. O(waiters). */
   forEachWaiting(model: string, visit: (key: number, position: number) => void): void {
-    const { queues } = this.#model(model);
-    let position = 0;
-    for (const priority of PRIORITIES) {
-      for (let entry = queues[priority].head; entry !== undefined; entry = entry.next) {
-        visit(entry.key, position);
-        position += 1;
-      }
-    }
+    this.#model(model).queue.forEach((entry, position) => {
+      visit(entry.key, position);
+    });
   }
 
   /** Until a request that came now would be granted, by what the model's requests took so far. */
@@ -122,7 +145,13 @@ export class Scheduler {
         this.#cancel(event.key, nowMs);
         break;
       case 'ended':
-        this.#end(event.key, nowMs);
+        this.#end(event.key, event.generatedTokens, nowMs);
+        break;
+      case 'accepted':
+        this.#accept(event);
+        break;
+      case 'touched':
+        this.#running(event.key).entry.isTouched = true;
         break;
       case 'returned':
         this.#putBack(event.key, nowMs);
@@ -131,10 +160,10 @@ export class Scheduler {
         this.#dropLate(nowMs);
         break;
       case 'ready':
-        this.#setSlots(event.model, event.slots, nowMs);
+        this.#setSlots(event.model, event, nowMs);
         break;
       case 'lost':
-        this.#setSlots(event.model, 0, nowMs);
+        this.#setSlots(event.model, { slots: 0, spare: 0 }, nowMs);
         break;
       case 'failed':
         this.#fail(event.model, nowMs);
@@ -153,10 +182,8 @@ export class Scheduler {
     }
   }
 
-  #submit(
-    { key, model: name, priority, units }: Extract<SchedulerEvent, { type: 'submitted' }>,
-    nowMs: number,
-  ): void {
+  #submit(event: Extract<SchedulerEvent, { type: 'submitted' }>, nowMs: number): void {
+    const { key, model: name, priority, tenant, units, promptTokens, maxTokens } = event;
     const model = this.#model(name);
     if (this.#entries.has(key)) throw new BugError(`Request key ${key} was submitted twice`);
     const rejection = this.#rejection(model);
@@ -168,20 +195,24 @@ export class Scheduler {
       key,
       model: name,
       priority,
+      tenant,
       units,
+      promptTokens,
+      maxTokens,
       arrival: this.#arrivals++,
       submittedMs: nowMs,
       deadlineMs: nowMs + this.#limits.queueTimeoutMs[priority],
       grantedMs: undefined,
       heldUnits: 0,
       isCancelled: false,
-      previous: undefined,
-      next: undefined,
+      isTouched: false,
+      charge: NO_CHARGE,
+      inClass: { previous: undefined, next: undefined },
+      inTenant: { previous: undefined, next: undefined },
     };
     this.#entries.set(key, entry);
-    const position = waitingBefore(model, priority);
-    model.queues[priority].push(entry);
-    model.waiting += 1;
+    const position = model.queue.before(priority);
+    model.queue.push(entry);
     this.#grant(model, nowMs);
     if (entry.grantedMs === undefined) this.#effects.queued(key, position);
   }
@@ -201,33 +232,41 @@ export class Scheduler {
     this.#grant(model, nowMs);
   }
 
-  #end(key: number, nowMs: number): void {
+  #accept({
+    key,
+    promptTokens,
+    cachedTokens,
+  }: Extract<SchedulerEvent, { type: 'accepted' }>): void {
+    const { entry, model } = this.#running(key);
+    const readTokens = promptTokens - cachedTokens + CACHED_WEIGHT * cachedTokens;
+    settle(model, entry, { ...entry.charge, readTokens });
+  }
+
+  #end(key: number, generatedTokens: number, nowMs: number): void {
     const { entry, model, grantedMs } = this.#running(key);
     this.#entries.delete(key);
-    model.busyUnits -= entry.heldUnits;
+    release(model, entry);
+    settle(model, entry, { ...entry.charge, generatedTokens });
+    model.queue.leave(entry);
     const tookMs = nowMs - grantedMs;
-    model.serviceMs =
-      model.serviceMs === undefined
-        ? tookMs
-        : model.serviceMs + SERVICE_WEIGHT * (tookMs - model.serviceMs);
+    model.serviceMs = model.serviceMs === undefined ? tookMs : average(model.serviceMs, tookMs);
+    model.generatedTokens = average(model.generatedTokens, generatedTokens);
     this.#grant(model, nowMs);
   }
 
   #putBack(key: number, nowMs: number): void {
     const { entry, model } = this.#running(key);
-    model.busyUnits -= entry.heldUnits;
-    entry.heldUnits = 0;
+    if (model.preempting === entry) model.isOwedToHigh = true;
+    release(model, entry);
+    settle(model, entry, NO_CHARGE);
     entry.grantedMs = undefined;
-    model.queues[entry.priority].putBack(entry);
-    model.waiting += 1;
+    entry.isTouched = false;
+    model.queue.putBack(entry);
     const drop = this.#dropOnReturn(model, entry);
-    if (drop !== undefined) {
-      this.#drop(model, entry, drop, nowMs);
-      return;
-    }
+    if (drop !== undefined) this.#drop(model, entry, drop, nowMs);
     this.#grant(model, nowMs);
-    if (entry.grantedMs === undefined) {
-      this.#effects.queued(key, waitingBefore(model, entry.priority, entry));
+    if (drop === undefined && entry.grantedMs === undefined) {
+      this.#effects.queued(key, model.queue.before(entry.priority, entry));
     }
   }
 
@@ -237,9 +276,14 @@ export class Scheduler {
     return model.hasFailed ? 'model_failed' : undefined;
   }
 
-  #setSlots(name: string, slots: number, nowMs: number): void {
+  #setSlots(
+    name: string,
+    { slots, spare }: { readonly slots: number; readonly spare: number },
+    nowMs: number,
+  ): void {
     const model = this.#model(name);
     model.slots = slots;
+    model.spare = spare;
     if (slots > 0) model.hasFailed = false;
     this.#grant(model, nowMs);
   }
@@ -260,13 +304,12 @@ export class Scheduler {
   #dropLate(nowMs: number): void {
     for (const model of this.#models.values()) {
       for (const priority of PRIORITIES) {
-        const queue = model.queues[priority];
         for (
-          let head = queue.head;
-          head !== undefined && head.deadlineMs <= nowMs;
-          head = queue.head
+          let oldest = model.queue.oldest(priority);
+          oldest !== undefined && oldest.deadlineMs <= nowMs;
+          oldest = model.queue.oldest(priority)
         ) {
-          this.#drop(model, head, 'queue_timeout', nowMs);
+          this.#drop(model, oldest, 'queue_timeout', nowMs);
         }
       }
       this.#grant(model, nowMs);
@@ -275,33 +318,79 @@ export class Scheduler {
 
   #dropWaiting(model: Model, reason: Drop, nowMs: number): void {
     for (const priority of PRIORITIES) {
-      const queue = model.queues[priority];
-      for (let head = queue.head; head !== undefined; head = queue.head) {
-        this.#drop(model, head, reason, nowMs);
+      for (
+        let oldest = model.queue.oldest(priority);
+        oldest !== undefined;
+        oldest = model.queue.oldest(priority)
+      ) {
+        this.#drop(model, oldest, reason, nowMs);
       }
     }
   }
 
   #drop(model: Model, entry: Entry, reason: Drop, nowMs: number): void {
-    model.queues[entry.priority].remove(entry);
-    model.waiting -= 1;
+    model.queue.remove(entry);
+    model.queue.leave(entry);
     this.#entries.delete(entry.key);
     this.#effects.dropped(entry.key, reason, nowMs - entry.submittedMs);
   }
 
   #grant(model: Model, nowMs: number): void {
-    while (model.waiting > 0) {
-      const head = firstWaiting(model);
-      if (head === undefined || model.slots === 0) return;
-      const units = Math.min(head.units, model.slots);
-      if (units > model.slots - model.busyUnits) return;
-      model.queues[head.priority].remove(head);
-      model.waiting -= 1;
-      model.busyUnits += units;
-      head.heldUnits = units;
-      head.grantedMs = nowMs;
-      this.#effects.granted(head.key, nowMs - head.submittedMs);
+    while (model.slots > 0 && (this.#grantShared(model, nowMs) || this.#grantHigh(model, nowMs))) {
+      // One after the other, until nobody can have anything.
     }
+    this.#preempt(model);
+  }
+
+  /** A slot that any class may have. */
+  #grantShared(model: Model, nowMs: number): boolean {
+    const isOwed = model.isOwedToHigh && model.queue.nextHigh() !== undefined;
+    model.isOwedToHigh = isOwed;
+    const entry = isOwed ? model.queue.nextHigh() : model.queue.next(nowMs);
+    if (entry === undefined) return false;
+    const units = Math.min(entry.units, model.slots);
+    if (units > model.slots - model.busyUnits) return false;
+    if (!isOwed) model.queue.granted(entry, nowMs);
+    model.isOwedToHigh = false;
+    this.#run(model, entry, units, nowMs);
+    return true;
+  }
+
+  /** A spare slot, when the shared ones do not do. */
+  #grantHigh(model: Model, nowMs: number): boolean {
+    const entry = model.queue.nextHigh();
+    if (entry === undefined) return false;
+    const units = Math.min(entry.units, model.slots);
+    if (units > model.slots + model.spare - model.busyUnits) return false;
+    model.isOwedToHigh = false;
+    this.#run(model, entry, units, nowMs);
+    return true;
+  }
+
+  #run(model: Model, entry: Entry, units: number, nowMs: number): void {
+    model.queue.remove(entry);
+    model.running.add(entry);
+    model.busyUnits += units;
+    entry.heldUnits = units;
+    entry.grantedMs = nowMs;
+    const { promptTokens, maxTokens = Number.POSITIVE_INFINITY } = entry;
+    const generatedTokens = Math.min(maxTokens, model.generatedTokens);
+    settle(model, entry, { readTokens: promptTokens, generatedTokens });
+    this.#effects.granted(entry.key, nowMs - entry.submittedMs);
+  }
+
+  /** A high request still waits: the newest low one that nobody has seen a token of makes room. */
+  #preempt(model: Model): void {
+    if (model.slots === 0 || model.preempting !== undefined || model.isOwedToHigh) return;
+    if (model.queue.nextHigh() === undefined) return;
+    let newest: Entry | undefined;
+    for (const entry of model.running) {
+      if (entry.priority !== 'low' || entry.isTouched || entry.isCancelled) continue;
+      if (newest === undefined || entry.arrival > newest.arrival) newest = entry;
+    }
+    if (newest === undefined) return;
+    model.preempting = newest;
+    this.#effects.preempted(newest.key);
   }
 
   #rejection(model: Model): Rejection | undefined {
@@ -323,7 +412,7 @@ export class Scheduler {
 
   #estimateMs(model: Model, priority: Priority): number {
     if (model.serviceMs === undefined || model.slots === 0) return RETRY_UNKNOWN_MS;
-    const before = waitingBefore(model, priority) + 1;
+    const before = model.queue.before(priority) + 1;
     const estimateMs = Math.ceil((before * model.serviceMs) / model.slots);
     return Math.max(
       RETRY_MIN_MS,
@@ -344,20 +433,25 @@ export class Scheduler {
   }
 }
 
-function firstWaiting({ queues }: Model): Entry | undefined {
-  return queues.high.head ?? queues.normal.head ?? queues.low.head;
+/** Its slots are free. */
+function release(model: Model, entry: Entry): void {
+  model.running.delete(entry);
+  model.busyUnits -= entry.heldUnits;
+  entry.heldUnits = 0;
+  if (model.preempting === entry) model.preempting = undefined;
 }
 
-/** Waiters that will be granted before `entry`, or before one that joined the class now. */
-function waitingBefore({ queues }: Model, priority: Priority, entry?: Entry): number {
-  let before = 0;
-  for (const other of PRIORITIES) {
-    if (other === priority) break;
-    before += queues[other].length;
-  }
-  if (entry === undefined) return before + queues[priority].length;
-  for (let ahead = entry.previous; ahead !== undefined; ahead = ahead.previous) before += 1;
-  return before;
+/** Charges the difference to what was charged before. */
+function settle(model: Model, entry: Entry, charge: Charge): void {
+  model.queue.charge(entry, {
+    readTokens: charge.readTokens - entry.charge.readTokens,
+    generatedTokens: charge.generatedTokens - entry.charge.generatedTokens,
+  });
+  entry.charge = charge;
+}
+
+function average(before: number, value: number): number {
+  return before + SAMPLE_WEIGHT * (value - before);
 }
 
 function assertNever(event: never): never {

@@ -24,6 +24,8 @@ export interface Setup {
   /** Name of a model → its script. The default is one model `a` that echoes, with 2 slots. */
   readonly models?: Readonly<Record<string, object>>;
   readonly slots?: number;
+  /** 0: tests of one class need no lane for another. */
+  readonly highSpare?: number;
   /** A program in tests/fixtures/workers instead of the real worker. */
   readonly fixture?: string;
   readonly worker?: Partial<OrchestratorOptions['worker']>;
@@ -60,7 +62,15 @@ export class Orchestra {
   readonly #waiters = new Set<() => void>();
   #requests = 0;
 
-  constructor({ models = { a: {} }, slots = 2, fixture, worker, limits, prespawned }: Setup = {}) {
+  constructor({
+    models = { a: {} },
+    slots = 2,
+    highSpare = 0,
+    fixture,
+    worker,
+    limits,
+    prespawned,
+  }: Setup = {}) {
     for (const [name, script] of Object.entries(models)) this.write(name, script);
     this.orchestrator = new Orchestrator({
       models: Object.keys(models).map((name) => ({
@@ -68,6 +78,7 @@ export class Orchestra {
         backend: 'fake',
         path: this.path(name),
         slots,
+        highSpare,
         contextTokens: 4_096,
         threads: 1,
         gpu: 'off',
@@ -76,6 +87,8 @@ export class Orchestra {
       limits: {
         queueDepthMax: 1_000,
         queueTimeoutMs: { high: 30_000, normal: 30_000, low: 30_000 },
+        weights: { high: 8, normal: 3, low: 1 },
+        agedAfterMs: { high: 2_000, normal: 10_000, low: 15_000 },
         ...limits,
       },
       worker: {
