@@ -5,7 +5,9 @@
  * more than one by one (CPU kernels made for one row), they take turns instead, the longest waiting
  * first. What is left goes to prompts, the highest class first, then the oldest, and one after the
  * other: two prompts read side by side both end late. While anybody decodes, a prompt chunk is bounded
- * by *time*, so that a long prompt never stalls a running stream for longer than that.
+ * by *time*, so that a long prompt never stalls a running stream for longer than that; a prompt of
+ * the low class by less. While a high prompt is read the low streams sit out: their tokens would make
+ * each step of it longer.
  *
  * Shapes  the plan has ascending slots, because llama.cpp takes only `last id + 1` into a pass.
  * Units   tokens, milliseconds.
@@ -27,6 +29,8 @@ export interface SequenceView {
 }
 
 export interface StepBudget {
+  /** For how long low streams have sat out without a break. */
+  readonly satOutMs: number;
   readonly batchTokens: number;
   /** Undefined until a prompt has been read. */
   readonly prefillTokensPerMs: number | undefined;
@@ -41,6 +45,9 @@ export interface PlanItem {
 
 /** How long a prompt chunk may hold up the streams that run beside it. */
 const CHUNK_MS = 150;
+const LOW_CHUNK_MS = 50;
+/** A low stream sits out no longer than this in a row: its reader must not take it for dead. */
+const SIT_OUT_MAX_MS = 500;
 const CHUNK_MIN_TOKENS = 16;
 /** A chunk of so many tokens has the full speed of the matrix kernels: no second prompt joins it. */
 const CHUNK_FULL_TOKENS = 128;
@@ -49,8 +56,11 @@ const CHUNK_UNKNOWN_TOKENS = 64;
 
 /** Empty when nobody can run. */
 export function planStep(sequences: readonly SequenceView[], budget: StepBudget): PlanItem[] {
-  const decoding = sequences.filter(({ promptLeft, paused }) => promptLeft === 0 && !paused);
   const prompts = sequences.filter(({ promptLeft }) => promptLeft > 0);
+  const isLowOut =
+    budget.satOutMs < SIT_OUT_MAX_MS && prompts.some(({ priority }) => priority === 'high');
+  const streams = sequences.filter(({ promptLeft, paused }) => promptLeft === 0 && !paused);
+  const decoding = streams.filter(({ priority }) => !(isLowOut && priority === 'low'));
   if (prompts.length === 0 && decoding.length > 0) {
     const rows = budget.decodeRows(decoding.length);
     decoding.sort((a, b) => a.lastStep - b.lastStep);
@@ -58,12 +68,12 @@ export function planStep(sequences: readonly SequenceView[], budget: StepBudget)
   }
   const plan: PlanItem[] = decoding.map(({ slot }) => ({ slot, tokens: 1 }));
 
-  let left = budget.batchTokens - plan.length;
-  if (plan.length > 0) left = Math.min(left, chunkTokens(budget));
-  let read = 0;
   prompts.sort(
     (a, b) => PRIORITIES.indexOf(a.priority) - PRIORITIES.indexOf(b.priority) || a.order - b.order,
   );
+  let left = budget.batchTokens - plan.length;
+  if (streams.length > 0) left = Math.min(left, chunkTokens(budget, prompts[0]?.priority));
+  let read = 0;
   for (const { slot, promptLeft } of prompts) {
     const tokens = Math.min(promptLeft, left - read);
     if (tokens <= 0 || read >= CHUNK_FULL_TOKENS) break;
@@ -73,8 +83,12 @@ export function planStep(sequences: readonly SequenceView[], budget: StepBudget)
   return plan.sort((a, b) => a.slot - b.slot);
 }
 
-function chunkTokens({ batchTokens, prefillTokensPerMs }: StepBudget): number {
+function chunkTokens(
+  { batchTokens, prefillTokensPerMs }: StepBudget,
+  priority: Priority | undefined,
+): number {
   if (prefillTokensPerMs === undefined) return Math.min(CHUNK_UNKNOWN_TOKENS, batchTokens);
-  const byTime = Math.round(prefillTokensPerMs * CHUNK_MS);
+  const chunkMs = priority === 'low' ? LOW_CHUNK_MS : CHUNK_MS;
+  const byTime = Math.round(prefillTokensPerMs * chunkMs);
   return Math.min(Math.max(CHUNK_MIN_TOKENS, byTime), batchTokens);
 }

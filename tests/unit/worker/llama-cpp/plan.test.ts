@@ -16,7 +16,7 @@ function sequence(slot: number, overrides: Partial<SequenceView> = {}): Sequence
 }
 
 const together = (decoding: number) => decoding;
-const quick = { batchTokens: 512, prefillTokensPerMs: 100, decodeRows: together };
+const quick = { batchTokens: 512, prefillTokensPerMs: 100, decodeRows: together, satOutMs: 0 };
 
 describe('planStep', () => {
   test('a prompt alone fills the batch', () => {
@@ -26,7 +26,7 @@ describe('planStep', () => {
   });
 
   test('beside a running stream a chunk takes 150 ms at the measured rate', () => {
-    const slow = { batchTokens: 512, prefillTokensPerMs: 0.5, decodeRows: together };
+    const slow = { batchTokens: 512, prefillTokensPerMs: 0.5, decodeRows: together, satOutMs: 0 };
     expect(planStep([sequence(0), sequence(1, { promptLeft: 2000 })], slow)).toEqual([
       { slot: 0, tokens: 1 },
       { slot: 1, tokens: 75 },
@@ -34,13 +34,23 @@ describe('planStep', () => {
   });
 
   test('a chunk never shrinks below 16 tokens, or a slow machine would never finish a prompt', () => {
-    const crawling = { batchTokens: 512, prefillTokensPerMs: 0.001, decodeRows: together };
+    const crawling = {
+      batchTokens: 512,
+      prefillTokensPerMs: 0.001,
+      decodeRows: together,
+      satOutMs: 0,
+    };
     const plan = planStep([sequence(0), sequence(1, { promptLeft: 2000 })], crawling);
     expect(plan[1]).toEqual({ slot: 1, tokens: 16 });
   });
 
   test('before the first measurement a chunk is small', () => {
-    const unknown = { batchTokens: 512, prefillTokensPerMs: undefined, decodeRows: together };
+    const unknown = {
+      batchTokens: 512,
+      prefillTokensPerMs: undefined,
+      decodeRows: together,
+      satOutMs: 0,
+    };
     const plan = planStep([sequence(0), sequence(1, { promptLeft: 2000 })], unknown);
     expect(plan[1]).toEqual({ slot: 1, tokens: 64 });
   });
@@ -65,6 +75,37 @@ describe('planStep', () => {
     expect(planStep(long, quick)).toEqual([{ slot: 0, tokens: 200 }]);
     const short = [0, 1, 2, 3].map((slot) => sequence(slot, { promptLeft: 50 }));
     expect(planStep(short, quick).map(({ slot }) => slot)).toEqual([0, 1, 2]);
+  });
+
+  test('low streams sit out while a high prompt is read, for half a second in a row', () => {
+    const sequences = [
+      sequence(0, { priority: 'low' }),
+      sequence(1),
+      sequence(2, { priority: 'high', promptLeft: 100 }),
+    ];
+    const slotsOf = (satOutMs: number) =>
+      planStep(sequences, { ...quick, satOutMs }).map(({ slot }) => slot);
+    expect(slotsOf(0)).toEqual([1, 2]);
+    expect(slotsOf(499)).toEqual([1, 2]);
+    expect(slotsOf(500)).toEqual([0, 1, 2]);
+    // Who sits out is waiting all the same: the chunk stays bounded.
+    const alone = [
+      sequence(0, { priority: 'low' }),
+      sequence(2, { priority: 'high', promptLeft: 900 }),
+    ];
+    expect(planStep(alone, { ...quick, prefillTokensPerMs: 1 })).toEqual([
+      { slot: 2, tokens: 150 },
+    ]);
+    sequences[2] = sequence(2, { promptLeft: 100 });
+    expect(slotsOf(0)).toEqual([0, 1, 2]);
+  });
+
+  test('a low prompt holds a running stream up for a third of the time', () => {
+    const slow = { ...quick, prefillTokensPerMs: 1 };
+    const beside = (priority: 'normal' | 'low') =>
+      planStep([sequence(0), sequence(1, { priority, promptLeft: 900 })], slow)[1]?.tokens;
+    expect(beside('normal')).toBe(150);
+    expect(beside('low')).toBe(50);
   });
 
   test('where rows one by one are cheaper, streams take turns', () => {
@@ -104,6 +145,7 @@ describe('planStep', () => {
           batchTokens: 512,
           prefillTokensPerMs,
           decodeRows: together,
+          satOutMs: 500,
         });
         const slots = plan.map(({ slot }) => slot);
         expect(slots).toEqual([...new Set(slots)].sort((a, b) => a - b));
