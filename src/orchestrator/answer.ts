@@ -88,10 +88,6 @@ export class Answer implements AsyncIterable<GenerationEvent> {
     return this.#tokenTimesMs.length === 0;
   }
 
-  get generatedTokens(): number {
-    return this.#tokenTimesMs.length;
-  }
-
   waiting(why: Waiting['why'], position: number): void {
     const said = `${why} ${position}`;
     // A second worker may have to be waited for; to the reader it has started long ago.

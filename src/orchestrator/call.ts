@@ -8,7 +8,7 @@
  *
  * The scheduler knows it by `key`; the client knows it by `requestId`.
  */
-import type { CallContext, GenerationRequest, Prompt } from '../core/engine.ts';
+import type { CallContext, GenerationRequest } from '../core/engine.ts';
 import { HearthError, RequestError } from '../core/errors.ts';
 import type { Answer } from './answer.ts';
 import type { GenerateJob, RunningCall } from './running-calls.ts';
@@ -40,22 +40,6 @@ export function toJob({ request, context }: Call): GenerateJob {
     stops: stops as string[],
     echo,
   };
-}
-
-/** Until a worker has counted them: near enough to share by, and never what a limit is checked with. */
-const CHARS_PER_TOKEN = 3;
-/** What a template writes around a message. */
-const MESSAGE_TOKENS = 4;
-
-export function estimatePromptTokens(prompt: Prompt): number {
-  if ('tokens' in prompt) return prompt.tokens.length;
-  if ('text' in prompt) return Math.ceil(prompt.text.length / CHARS_PER_TOKEN);
-  let tokens = 0;
-  for (const { parts } of prompt.messages) {
-    tokens += MESSAGE_TOKENS;
-    for (const { text } of parts) tokens += Math.ceil(text.length / CHARS_PER_TOKEN);
-  }
-  return tokens;
 }
 
 /** Why a signal was aborted: a deadline of ours says so itself, anything else is the client. */

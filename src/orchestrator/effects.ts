@@ -24,9 +24,6 @@ export type SchedulerEvent =
       readonly tenant: string;
       /** Slots it needs at once. More than a replica has means: all that it has. */
       readonly units: number;
-      /** Estimated from its length. */
-      readonly promptTokens: number;
-      readonly maxTokens: number | undefined;
     }
   /** The worker has counted its prompt. */
   | {
@@ -35,12 +32,12 @@ export type SchedulerEvent =
       readonly promptTokens: number;
       readonly cachedTokens: number;
     }
-  /** Its first token has come: from now on it cannot be begun anew. */
-  | { readonly type: 'touched'; readonly key: number }
+  /** Tokens of it have come: from the first on it cannot be begun anew. */
+  | { readonly type: 'generated'; readonly key: number; readonly tokens: number }
   /** Nobody wants the answer any more. */
   | { readonly type: 'cancelled'; readonly key: number }
   /** A granted request is over, however it ended: its slots are free. */
-  | { readonly type: 'ended'; readonly key: number; readonly generatedTokens: number }
+  | { readonly type: 'ended'; readonly key: number }
   /** A granted request goes back to its place in the queue, at most once per grant. */
   | { readonly type: 'returned'; readonly key: number }
   /** Deadlines may have passed. */

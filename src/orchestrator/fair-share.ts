@@ -49,7 +49,7 @@ export class FairShare<Party> {
     if (this.#present.size === 0) this.#floor = Math.max(this.#floor, this.serviceOf(party));
   }
 
-  /** `service` is negative when less was used than had been charged. */
+  /** Negative for what was begun in vain. */
   charge(party: Party, service: number): void {
     this.#service.set(party, this.serviceOf(party) + service);
   }

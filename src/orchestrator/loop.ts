@@ -20,7 +20,7 @@ import { type HearthError, toHearthError, type WorkerError } from '../core/error
 import type { Log } from '../core/log.ts';
 import type { Observer } from '../core/observer.ts';
 import { Answer } from './answer.ts';
-import { abortReason, type Call, estimatePromptTokens, toJob } from './call.ts';
+import { abortReason, type Call, toJob } from './call.ts';
 import type { Drop, Effects, Rejection, SchedulerEvent } from './effects.ts';
 import * as refusals from './refusals.ts';
 import type { CallEnd, CallListener, GenerateJob, RunningCall } from './running-calls.ts';
@@ -106,8 +106,6 @@ export class Loop {
       priority,
       tenant: context.tenant,
       units: 1,
-      promptTokens: estimatePromptTokens(request.prompt),
-      maxTokens: request.maxTokens,
     });
     const rejection = this.#takeRejection();
     if (rejection !== undefined) {
@@ -235,7 +233,7 @@ export class Loop {
       },
       tokens: (ids, text, nowMs) => {
         if (call.isPreempted) return;
-        if (answer.isUntouched) this.post({ type: 'touched', key: call.key });
+        this.post({ type: 'generated', key: call.key, tokens: ids.length });
         answer.tokens(ids, text, nowMs);
       },
       starved: () => {
@@ -294,8 +292,7 @@ export class Loop {
   /** Its slot is free. */
   #end(call: Call): void {
     this.#forget(call);
-    const { generatedTokens } = call.answer;
-    this.post({ type: 'ended', key: call.key, generatedTokens });
+    this.post({ type: 'ended', key: call.key });
     this.reportSlots(call.request.model);
   }
 

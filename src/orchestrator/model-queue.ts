@@ -87,11 +87,10 @@ export class ModelQueue {
     this.#grantsSinceAged = isByAge ? 0 : this.#grantsSinceAged + 1;
   }
 
-  /** `change` is the difference to what was charged before. */
-  charge({ priority, tenant }: Entry, change: Charge): void {
-    const tokens = change.readTokens + change.generatedTokens;
+  charge({ priority, tenant }: Entry, charge: Charge): void {
+    const tokens = charge.readTokens + charge.generatedTokens;
     this.#share.charge(priority, tokens / this.#policy.weights[priority]);
-    this.#classes[priority].charge(tenant, change);
+    this.#classes[priority].charge(tenant, charge);
   }
 
   /** By class, then by arrival: near the order of grants, which nobody can know beforehand. */

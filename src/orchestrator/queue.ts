@@ -17,9 +17,6 @@ export interface Entry {
   readonly priority: Priority;
   readonly tenant: string;
   readonly units: number;
-  /** Estimated until a worker has counted it. */
-  readonly promptTokens: number;
-  readonly maxTokens: number | undefined;
   /** Position in the order of arrival over all requests. */
   readonly arrival: number;
   readonly submittedMs: number;
@@ -32,8 +29,8 @@ export interface Entry {
   isCancelled: boolean;
   /** A token of it has come: it cannot be begun anew. */
   isTouched: boolean;
-  /** What its class and its tenant have been charged for it. */
-  charge: Charge;
+  /** What its class and its tenant have been charged for since it was granted. */
+  charged: Charge;
   readonly inClass: Links;
   readonly inTenant: Links;
 }

@@ -11,8 +11,8 @@
  * the newest low request that has no token yet gives its slot back and goes to its old place in the
  * queue; one at a time.
  *
- * Tokens are charged to class and tenant when a request is granted, by estimate, and corrected when its
- * prompt has been counted and when it ends.
+ * Tokens are charged to class and tenant as they are computed, never by estimate: one that is corrected
+ * later has by then let somebody else go first.
  *
  * The states of a request are drawn in `effects.ts`. Invariants, each a property test: a request
  * ends exactly once; running units never exceed the slots; what was cancelled is never granted;
@@ -51,18 +51,14 @@ interface Model {
   isOwedToHigh: boolean;
   /** Moving average of grant to end; undefined until a request has ended. */
   serviceMs: number | undefined;
-  /** Moving average of what a request generates. */
-  generatedTokens: number;
 }
 
 /** The shortest time after which a retry is suggested: less would be a busy loop. */
 const RETRY_MIN_MS = 250;
 /** Suggested while nothing has been measured yet. */
 const RETRY_UNKNOWN_MS = 1_000;
-/** Weight of the newest sample in the moving averages. */
-const SAMPLE_WEIGHT = 0.2;
-/** What an answer is taken to cost until one has ended. */
-const GENERATED_UNKNOWN_TOKENS = 128;
+/** Weight of the newest sample in the moving average of service times. */
+const SERVICE_WEIGHT = 0.2;
 /** A prompt token that was found in a cache costs nearly nothing. */
 const CACHED_WEIGHT = 0.1;
 const NO_CHARGE: Charge = { readTokens: 0, generatedTokens: 0 };
@@ -90,7 +86,6 @@ export class Scheduler {
         preempting: undefined,
         isOwedToHigh: false,
         serviceMs: undefined,
-        generatedTokens: GENERATED_UNKNOWN_TOKENS,
       });
     }
   }
@@ -145,13 +140,13 @@ export class Scheduler {
         this.#cancel(event.key, nowMs);
         break;
       case 'ended':
-        this.#end(event.key, event.generatedTokens, nowMs);
+        this.#end(event.key, nowMs);
         break;
       case 'accepted':
         this.#accept(event);
         break;
-      case 'touched':
-        this.#running(event.key).entry.isTouched = true;
+      case 'generated':
+        this.#generate(event);
         break;
       case 'returned':
         this.#putBack(event.key, nowMs);
@@ -183,7 +178,7 @@ export class Scheduler {
   }
 
   #submit(event: Extract<SchedulerEvent, { type: 'submitted' }>, nowMs: number): void {
-    const { key, model: name, priority, tenant, units, promptTokens, maxTokens } = event;
+    const { key, model: name, priority, tenant, units } = event;
     const model = this.#model(name);
     if (this.#entries.has(key)) throw new BugError(`Request key ${key} was submitted twice`);
     const rejection = this.#rejection(model);
@@ -197,8 +192,6 @@ export class Scheduler {
       priority,
       tenant,
       units,
-      promptTokens,
-      maxTokens,
       arrival: this.#arrivals++,
       submittedMs: nowMs,
       deadlineMs: nowMs + this.#limits.queueTimeoutMs[priority],
@@ -206,7 +199,7 @@ export class Scheduler {
       heldUnits: 0,
       isCancelled: false,
       isTouched: false,
-      charge: NO_CHARGE,
+      charged: NO_CHARGE,
       inClass: { previous: undefined, next: undefined },
       inTenant: { previous: undefined, next: undefined },
     };
@@ -239,18 +232,25 @@ export class Scheduler {
   }: Extract<SchedulerEvent, { type: 'accepted' }>): void {
     const { entry, model } = this.#running(key);
     const readTokens = promptTokens - cachedTokens + CACHED_WEIGHT * cachedTokens;
-    settle(model, entry, { ...entry.charge, readTokens });
+    charge(model, entry, { readTokens, generatedTokens: 0 });
   }
 
-  #end(key: number, generatedTokens: number, nowMs: number): void {
+  #generate({ key, tokens }: Extract<SchedulerEvent, { type: 'generated' }>): void {
+    const { entry, model } = this.#running(key);
+    entry.isTouched = true;
+    charge(model, entry, { readTokens: 0, generatedTokens: tokens });
+  }
+
+  #end(key: number, nowMs: number): void {
     const { entry, model, grantedMs } = this.#running(key);
     this.#entries.delete(key);
     release(model, entry);
-    settle(model, entry, { ...entry.charge, generatedTokens });
     model.queue.leave(entry);
     const tookMs = nowMs - grantedMs;
-    model.serviceMs = model.serviceMs === undefined ? tookMs : average(model.serviceMs, tookMs);
-    model.generatedTokens = average(model.generatedTokens, generatedTokens);
+    model.serviceMs =
+      model.serviceMs === undefined
+        ? tookMs
+        : model.serviceMs + SERVICE_WEIGHT * (tookMs - model.serviceMs);
     this.#grant(model, nowMs);
   }
 
@@ -258,7 +258,7 @@ export class Scheduler {
     const { entry, model } = this.#running(key);
     if (model.preempting === entry) model.isOwedToHigh = true;
     release(model, entry);
-    settle(model, entry, NO_CHARGE);
+    refund(model, entry);
     entry.grantedMs = undefined;
     entry.isTouched = false;
     model.queue.putBack(entry);
@@ -373,9 +373,6 @@ export class Scheduler {
     model.busyUnits += units;
     entry.heldUnits = units;
     entry.grantedMs = nowMs;
-    const { promptTokens, maxTokens = Number.POSITIVE_INFINITY } = entry;
-    const generatedTokens = Math.min(maxTokens, model.generatedTokens);
-    settle(model, entry, { readTokens: promptTokens, generatedTokens });
     this.#effects.granted(entry.key, nowMs - entry.submittedMs);
   }
 
@@ -441,17 +438,19 @@ function release(model: Model, entry: Entry): void {
   if (model.preempting === entry) model.preempting = undefined;
 }
 
-/** Charges the difference to what was charged before. */
-function settle(model: Model, entry: Entry, charge: Charge): void {
-  model.queue.charge(entry, {
-    readTokens: charge.readTokens - entry.charge.readTokens,
-    generatedTokens: charge.generatedTokens - entry.charge.generatedTokens,
-  });
-  entry.charge = charge;
+function charge({ queue }: Model, entry: Entry, tokens: Charge): void {
+  queue.charge(entry, tokens);
+  entry.charged = {
+    readTokens: entry.charged.readTokens + tokens.readTokens,
+    generatedTokens: entry.charged.generatedTokens + tokens.generatedTokens,
+  };
 }
 
-function average(before: number, value: number): number {
-  return before + SAMPLE_WEIGHT * (value - before);
+/** It will be begun anew. */
+function refund({ queue }: Model, entry: Entry): void {
+  const { readTokens, generatedTokens } = entry.charged;
+  queue.charge(entry, { readTokens: -readTokens, generatedTokens: -generatedTokens });
+  entry.charged = NO_CHARGE;
 }
 
 function assertNever(event: never): never {

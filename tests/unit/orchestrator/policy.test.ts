@@ -13,6 +13,7 @@ interface Ask {
   readonly priority: Priority;
   readonly tenant?: string;
   readonly promptTokens?: number;
+  readonly cachedTokens?: number;
   readonly maxTokens?: number;
 }
 
@@ -25,6 +26,7 @@ class Desk implements Effects {
   readonly preempted_: number[] = [];
   readonly tokens = { high: 0, normal: 0, low: 0 };
   nowMs = 0;
+  readonly #read = new Set<number>();
   #keys = 0;
 
   constructor({ slots = 1, spare = 0, agedAfterMs = NEVER } = {}) {
@@ -36,11 +38,25 @@ class Desk implements Effects {
     this.scheduler.handle({ type: 'ready', model: 'm', slots, spare }, 0);
   }
 
-  ask({ priority, tenant = 't', promptTokens = 10, maxTokens = 10 }: Ask): number {
+  ask({
+    priority,
+    tenant = 't',
+    promptTokens = 10,
+    maxTokens = 10,
+    cachedTokens = 0,
+  }: Ask): number {
     const key = this.#keys++;
-    this.asked.set(key, { priority, tenant, promptTokens, maxTokens, atMs: this.nowMs });
-    const parts = { key, priority, tenant, promptTokens, maxTokens, model: 'm', units: 1 };
+    this.asked.set(key, {
+      priority,
+      tenant,
+      promptTokens,
+      maxTokens,
+      cachedTokens,
+      atMs: this.nowMs,
+    });
+    const parts = { key, priority, tenant, model: 'm', units: 1 };
     this.scheduler.handle({ type: 'submitted', ...parts }, this.nowMs);
+    this.#readPrompts();
     return key;
   }
 
@@ -49,12 +65,28 @@ class Desk implements Effects {
     const key = this.running.shift()!;
     const { priority, promptTokens, maxTokens } = this.asked.get(key)!;
     this.tokens[priority] += promptTokens! + maxTokens!;
-    this.scheduler.handle({ type: 'ended', key, generatedTokens: maxTokens! }, this.nowMs);
+    this.touch(key, maxTokens!);
+    this.scheduler.handle({ type: 'ended', key }, this.nowMs);
+    this.#readPrompts();
     return key;
   }
 
-  touch(key: number): void {
-    this.scheduler.handle({ type: 'touched', key }, this.nowMs);
+  touch(key: number, tokens = 1): void {
+    this.scheduler.handle({ type: 'generated', key, tokens }, this.nowMs);
+  }
+
+  start(slots: number): void {
+    this.scheduler.handle({ type: 'ready', model: 'm', slots, spare: 0 }, this.nowMs);
+    this.#readPrompts();
+  }
+
+  #readPrompts(): void {
+    for (const key of this.running.filter((one) => !this.#read.has(one))) {
+      const { promptTokens, cachedTokens = 0 } = this.asked.get(key)!;
+      this.#read.add(key);
+      const counts = { promptTokens: promptTokens!, cachedTokens };
+      this.scheduler.handle({ type: 'accepted', key, ...counts }, this.nowMs);
+    }
   }
 
   giveBack(key: number): void {
@@ -118,14 +150,10 @@ describe('classes', () => {
 
   test('cached prompt tokens weigh a tenth', () => {
     const desk = new Desk({ slots: 0 });
-    const first = desk.ask({ priority: 'normal', promptTokens: 990 });
+    desk.ask({ priority: 'normal', promptTokens: 990, cachedTokens: 990 });
     desk.ask({ priority: 'normal' });
     for (let i = 0; i < 9; i++) desk.ask({ priority: 'low' });
-    desk.scheduler.handle({ type: 'ready', model: 'm', slots: 1, spare: 0 }, 0);
-    desk.scheduler.handle(
-      { type: 'accepted', key: first, promptTokens: 990, cachedTokens: 990 },
-      0,
-    );
+    desk.start(1);
     for (let i = 0; i < 4; i++) desk.end();
     // 99 + 10 tokens at weight 3 are worth two answers of 20 tokens at weight 1; 1,000 would be 17.
     const order = desk.granted_.map((key) => desk.asked.get(key)!.priority);
@@ -138,9 +166,14 @@ describe('ageing', () => {
 
   test('an aged waiter gets one grant in eight, and no more', () => {
     const desk = new Desk({ agedAfterMs });
+    desk.ask({ priority: 'high' });
+    // After this one the share of the class low is used up for as long as the test lasts.
+    desk.ask({ priority: 'low', promptTokens: 1e6 });
     for (let i = 0; i < 200; i++) desk.ask({ priority: 'high' });
-    for (let i = 0; i < 200; i++) desk.ask({ priority: 'low', promptTokens: 1_000 });
+    desk.end();
+    for (let i = 0; i < 200; i++) desk.ask({ priority: 'low' });
     desk.nowMs = 1_000;
+    desk.granted_.length = 0;
     for (let i = 0; i < 81; i++) desk.end();
     const lows = desk.granted_
       .map((key, index) => [desk.asked.get(key)!.priority, index] as const)

@@ -59,12 +59,10 @@ interface Arrival {
   model?: string;
   units?: number;
   tenant?: string;
-  promptTokens?: number;
-  maxTokens?: number;
 }
 
 function submission(key: number, priority: Priority, arrival: Arrival = {}): SchedulerEvent {
-  const parts = { model: 'a', units: 1, tenant: 't', promptTokens: 10, maxTokens: 10, ...arrival };
+  const parts = { model: 'a', units: 1, tenant: 't', ...arrival };
   return { type: 'submitted', key, priority, ...parts };
 }
 
@@ -72,8 +70,8 @@ function arrives(key: number, priority: Priority = 'normal', arrival: Arrival = 
   return happens(submission(key, priority, arrival));
 }
 
-function ends(key: number, { laterMs = 0, generatedTokens = 10 } = {}) {
-  return happens({ type: 'ended', key, generatedTokens }, laterMs);
+function ends(key: number, { laterMs = 0 } = {}) {
+  return happens({ type: 'ended', key }, laterMs);
 }
 
 describe('Scheduler', () => {
@@ -89,18 +87,17 @@ describe('Scheduler', () => {
   test('where nobody had anything yet the higher class is first, and arrival decides within one', () => {
     happens({ type: 'ready', model: 'a', slots: 1, spare: 0 });
     arrives(1, 'low');
-    happens({ type: 'touched', key: 1 });
+    happens({ type: 'generated', key: 1, tokens: 60 });
     expect(arrives(2, 'low')).toEqual(['queue 2 @0']);
     expect(arrives(3, 'normal')).toEqual(['queue 3 @0']);
     expect(arrives(4, 'high')).toEqual(['queue 4 @0']);
     expect(arrives(5, 'normal')).toEqual(['queue 5 @2']);
-    // The low one that ran was charged for: the next of its class comes before a second normal one.
-    const order = [1, 4, 3, 2].map((key) => ends(key)[0]);
+    const order = [1, 4, 3, 5].map((key) => ends(key)[0]);
     expect(order).toEqual([
       'grant 4 after 0',
       'grant 3 after 0',
-      'grant 2 after 0',
       'grant 5 after 0',
+      'grant 2 after 0',
     ]);
   });
 
@@ -226,7 +223,7 @@ describe('Scheduler', () => {
 
   test.each<[string, SchedulerEvent, string]>([
     ['a key twice', submission(1, 'low'), 'submitted twice'],
-    ['an end of what waits', { type: 'ended', key: 1, generatedTokens: 0 }, 'not running'],
+    ['an end of what waits', { type: 'ended', key: 1 }, 'not running'],
     ['a return of what is unknown', { type: 'returned', key: 9 }, 'not running'],
     ['an unknown model', { type: 'lost', model: 'z' }, 'Model z'],
   ])('refuses %s as a fault of the caller', (_why, event, message) => {
@@ -256,7 +253,7 @@ describe('Scheduler', () => {
       submit(key);
       large.handle({ type: 'cancelled', key: 17_000 - key }, key);
       large.handle({ type: 'tick' }, key);
-      large.handle({ type: 'ended', key: running.shift()!, generatedTokens: 9 }, key);
+      large.handle({ type: 'ended', key: running.shift()! }, key);
     }
     const perDecisionUs = ((performance.now() - began) * 1_000) / 12_000;
     expect(perDecisionUs).toBeLessThan(50);
@@ -401,7 +398,7 @@ test('whatever happens: one end each, in order, within the slots, nothing strand
       const handle = (event: SchedulerEvent) => subject.handle(event, at);
       const finish = (key: number) => {
         ledger.end(key);
-        handle({ type: 'ended', key, generatedTokens: key % 7 });
+        handle({ type: 'ended', key });
       };
       const lose = (name: string) => {
         slots.delete(name);
@@ -451,7 +448,7 @@ test('whatever happens: one end each, in order, within the slots, nothing strand
             if (request === undefined) break;
             ledger.touched.add(request.key);
             handle({ type: 'accepted', key: request.key, promptTokens: 30, cachedTokens: 10 });
-            handle({ type: 'touched', key: request.key });
+            handle({ type: 'generated', key: request.key, tokens: request.key % 7 });
             break;
           }
           case 'ready':
