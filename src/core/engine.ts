@@ -176,8 +176,34 @@ export interface ModelFacts {
   readonly device: string;
 }
 
+/** Who runs and who waits, at one moment. */
+export interface QueueInfo {
+  /** Requests that run and wait, over all models. */
+  readonly depth: number;
+  /** The next one above it is refused. */
+  readonly depthMax: number;
+  readonly models: readonly ModelQueueInfo[];
+}
+
+export interface ModelQueueInfo {
+  readonly name: string;
+  /** Slots that are busy, and those that any class may have. */
+  readonly busy: number;
+  readonly free: number;
+  readonly waiting: Readonly<Record<Priority, number>>;
+  /** Until one that came now would be granted, by what requests took so far. */
+  readonly estimateMs: Readonly<Record<Priority, number>>;
+  /** The first of those that wait, by class and arrival. */
+  readonly first: readonly {
+    readonly requestId: string;
+    readonly priority: Priority;
+    readonly waitedMs: number;
+  }[];
+}
+
 export interface Engine {
   /** The configured models, the default one first. */
   models(): readonly ModelInfo[];
+  queue(): QueueInfo;
   submit(request: GenerationRequest, call: CallContext): Promise<Ticket>;
 }

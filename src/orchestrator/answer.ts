@@ -83,6 +83,10 @@ export class Answer implements AsyncIterable<GenerationEvent> {
     return this.#isOver;
   }
 
+  get arrivedMs(): number {
+    return this.#options.arrivedMs;
+  }
+
   /** No token has been received: another worker may answer instead. */
   get isUntouched(): boolean {
     return this.#tokenTimesMs.length === 0;

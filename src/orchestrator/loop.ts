@@ -15,10 +15,17 @@
  *         events.
  */
 import type { Clock } from '../core/clock.ts';
-import type { CallContext, GenerationRequest, Ticket } from '../core/engine.ts';
+import type {
+  CallContext,
+  GenerationRequest,
+  ModelQueueInfo,
+  QueueInfo,
+  Ticket,
+} from '../core/engine.ts';
 import { type HearthError, toHearthError, type WorkerError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Observer } from '../core/observer.ts';
+import type { Priority } from '../core/priority.ts';
 import { Answer } from './answer.ts';
 import { abortReason, type Call, toJob } from './call.ts';
 import type { Drop, Effects, Rejection, SchedulerEvent } from './effects.ts';
@@ -43,6 +50,8 @@ export interface LoopOptions {
   readonly deskOf: (model: string) => ModelDesk;
 }
 
+/** Of those that wait, in `queue()`. */
+const LISTED_MAX = 100;
 /** What setTimeout can hold. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
@@ -346,6 +355,40 @@ export class Loop {
     this.#scheduler.forEachWaiting(model, (key, position) => {
       this.#calls.get(key)?.answer.waiting(why, position);
     });
+  }
+
+  queue(): QueueInfo {
+    const nowMs = this.#options.clock.nowMs();
+    return {
+      depth: this.#scheduler.depth,
+      depthMax: this.#options.limits.queueDepthMax,
+      models: this.#options.models.map((name) => this.#modelQueue(name, nowMs)),
+    };
+  }
+
+  #modelQueue(name: string, nowMs: number): ModelQueueInfo {
+    const scheduler = this.#scheduler;
+    const { busy, free } = scheduler.counts(name);
+    const first: ModelQueueInfo['first'][number][] = [];
+    scheduler.forEachWaiting(name, (key) => {
+      if (first.length >= LISTED_MAX) return;
+      const { context, answer } = this.#calls.get(key)!;
+      const { requestId, priority } = context;
+      first.push({ requestId, priority, waitedMs: nowMs - answer.arrivedMs });
+    });
+    const byClass = (value: (priority: Priority) => number) => ({
+      high: value('high'),
+      normal: value('normal'),
+      low: value('low'),
+    });
+    return {
+      name,
+      busy,
+      free,
+      waiting: byClass((priority) => scheduler.waitingOf(name, priority)),
+      estimateMs: byClass((priority) => scheduler.estimateWaitMs(name, priority)),
+      first,
+    };
   }
 
   reportSlots(model: string): void {

@@ -11,7 +11,14 @@
  *         client_closed_request; all else is thrown by the ticket's events.
  */
 import type { Clock } from '../core/clock.ts';
-import type { CallContext, Engine, GenerationRequest, ModelInfo, Ticket } from '../core/engine.ts';
+import type {
+  CallContext,
+  Engine,
+  GenerationRequest,
+  ModelInfo,
+  QueueInfo,
+  Ticket,
+} from '../core/engine.ts';
 import { HearthError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Observer } from '../core/observer.ts';
@@ -94,6 +101,10 @@ export class Orchestrator implements Engine, AsyncDisposable {
 
   models(): readonly ModelInfo[] {
     return [...this.#supervisors.values()].map(({ info }) => info);
+  }
+
+  queue(): QueueInfo {
+    return this.#loop.queue();
   }
 
   async submit(request: GenerationRequest, context: CallContext): Promise<Ticket> {

@@ -119,6 +119,10 @@ export class Scheduler {
     return { busy: busyUnits, free: Math.max(0, slots - busyUnits), waiting: queue.length };
   }
 
+  waitingOf(model: string, priority: Priority): number {
+    return this.#model(model).queue.lengthOf(priority);
+  }
+
   /** Visits the waiters of a model by class and arrival, near the order of grants. O(waiters). */
   forEachWaiting(model: string, visit: (key: number, position: number) => void): void {
     this.#model(model).queue.forEach((entry, position) => {

@@ -11,6 +11,7 @@ import type {
   GenerationEvent,
   GenerationRequest,
   ModelInfo,
+  QueueInfo,
   Ticket,
 } from '../../src/core/engine.ts';
 import type { HearthError } from '../../src/core/errors.ts';
@@ -81,6 +82,14 @@ export class ScriptedEngine implements Engine {
 
   models(): readonly ModelInfo[] {
     return this.#models;
+  }
+
+  queue(): QueueInfo {
+    const none = { high: 0, normal: 0, low: 0 };
+    const models = this.#models.map(({ name, slots }) => {
+      return { name, busy: 0, free: slots, waiting: none, estimateMs: none, first: [] };
+    });
+    return { depth: 0, depthMax: 100, models };
   }
 
   setModels(models: readonly ModelInfo[]): void {
