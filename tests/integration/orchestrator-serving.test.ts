@@ -127,6 +127,23 @@ describe('Orchestrator', () => {
     expect(band.count('queueTimeout')).toBe(1);
   });
 
+  test('the queue says who waits, for how long, and what came first', async () => {
+    const band = await start({ slots: 1, limits: { queueDepthMax: 9 } });
+    const asks = [band.ask('[[slow:10]][[tokens:30]]x')];
+    await band.until(() => band.count('firstToken') === 1);
+    for (const priority of ['low', 'high', 'low'] as const) asks.push(band.ask('x', { priority }));
+    await band.until(() => band.count('queued') === 4);
+    const { depth, depthMax, models } = band.orchestrator.queue();
+    expect([depth, depthMax]).toEqual([4, 9]);
+    expect(models).toMatchObject([
+      { name: 'a', busy: 1, free: 0, waiting: { high: 1, normal: 0, low: 2 } },
+    ]);
+    expect(models[0]!.first.map(({ priority }) => priority)).toEqual(['high', 'low', 'low']);
+    for (const { waitedMs } of models[0]!.first) expect(waitedMs).toBeGreaterThanOrEqual(0);
+    await Promise.all(asks);
+    expect(band.orchestrator.queue().models[0]).toMatchObject({ busy: 0, free: 1, first: [] });
+  });
+
   test('a high request has a slot of its own while low ones fill the others', async () => {
     const band = await start({ slots: 1, highSpare: 1 });
     const long = band.ask('[[slow:10]][[tokens:60]]x', { priority: 'low' });

@@ -25,11 +25,15 @@ describe('planStep', () => {
     ]);
   });
 
-  test('beside a running stream a chunk takes 150 ms at the measured rate', () => {
-    const slow = { batchTokens: 512, prefillTokensPerMs: 0.5, decodeRows: together, satOutMs: 0 };
-    expect(planStep([sequence(0), sequence(1, { promptLeft: 2000 })], slow)).toEqual([
+  test.each([
+    ['150 ms at the measured rate', 2, 300],
+    ['longer on a slower machine, to be full', 0.5, 128],
+    ['no more than 600 ms for that', 0.1, 60],
+  ])('beside a running stream a chunk takes %s', (_why, prefillTokensPerMs, tokens) => {
+    const budget = { ...quick, prefillTokensPerMs };
+    expect(planStep([sequence(0), sequence(1, { promptLeft: 2000 })], budget)).toEqual([
       { slot: 0, tokens: 1 },
-      { slot: 1, tokens: 75 },
+      { slot: 1, tokens },
     ]);
   });
 
@@ -101,11 +105,13 @@ describe('planStep', () => {
   });
 
   test('a low prompt holds a running stream up for a third of the time', () => {
-    const slow = { ...quick, prefillTokensPerMs: 1 };
-    const beside = (priority: 'normal' | 'low') =>
-      planStep([sequence(0), sequence(1, { priority, promptLeft: 900 })], slow)[1]?.tokens;
-    expect(beside('normal')).toBe(150);
-    expect(beside('low')).toBe(50);
+    const beside = (priority: 'normal' | 'low', prefillTokensPerMs: number) =>
+      planStep([sequence(0), sequence(1, { priority, promptLeft: 900 })], {
+        ...quick,
+        prefillTokensPerMs,
+      })[1]?.tokens;
+    expect([beside('normal', 3), beside('low', 3)]).toEqual([450, 150]);
+    expect([beside('normal', 0.2), beside('low', 0.2)]).toEqual([120, 40]);
   });
 
   test('where rows one by one are cheaper, streams take turns', () => {
