@@ -214,8 +214,7 @@ function request(
 
 /** Log-normal: most are short, some are twenty times as long. */
 function lengths(random: Random): { promptTokens: number; generatedTokens: number } {
-  const normal = () =>
-    Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+  const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
   const clamp = (value: number, max: number) => Math.max(1, Math.min(max, Math.round(value)));
   return {
     promptTokens: clamp(Math.exp(5 + normal()), 6_000),
@@ -223,7 +222,10 @@ function lengths(random: Random): { promptTokens: number; generatedTokens: numbe
   };
 }
 
-function serviceOf({ promptTokens, generatedTokens }: Pick<Arrival, 'promptTokens' | 'generatedTokens'>) {
+function serviceOf({
+  promptTokens,
+  generatedTokens,
+}: Pick<Arrival, 'promptTokens' | 'generatedTokens'>) {
   return promptTokens / MACHINE.readTokensPerMs + generatedTokens * MACHINE.stepMs;
 }
 

@@ -111,7 +111,10 @@ export function simulate({
     };
     const readMs = promptTokens / machine.readTokensPerMs;
     const { key } = run;
-    agenda.add(nowMs, ifStill(() => decide({ type: 'accepted', key, promptTokens, cachedTokens: 0 })));
+    agenda.add(
+      nowMs,
+      ifStill(() => decide({ type: 'accepted', key, promptTokens, cachedTokens: 0 })),
+    );
     agenda.add(
       nowMs + readMs,
       ifStill(() => {

@@ -284,7 +284,7 @@ function assertAgedInTime(
     const key = `aged_after_${priority}_s`;
     const [aged, timeout] = [limits[key], limits[`queue_timeout_${priority}_s`]] as number[];
     if (aged === undefined || aged <= timeout! / 2) continue;
-    const message = `is ${aged}, more than half of queue_timeout_${priority}_s (${timeout})`;
+    const message = `cannot be more than half of queue_timeout_${priority}_s, which is ${timeout}`;
     context.addIssue({ code: 'custom', path: [key], message });
   }
 }

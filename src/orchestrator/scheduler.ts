@@ -1,15 +1,8 @@
 /**
  * Who runs next. Pure: events in, effects out; no I/O, no clock, no timer, no randomness.
  *
- * Capacity per model; who gets it is decided by `model-queue.ts`: classes by weighted shares of tokens
- * and age, tenants of a class by equal shares, FIFO within a tenant. Whoever is next is never overtaken
- * by a smaller request, so that a large one is not starved. Requests that run and wait are counted
- * together over all models against one limit.
- *
- * The high lane: a replica has spare slots that only the high class gets, once the shared ones are busy,
- * so a first high request never waits for a slot and nobody else loses one. When the spare is busy too,
- * the newest low request that has no token yet gives its slot back and goes to its old place in the
- * queue; one at a time.
+ * Capacity per model: `model-slots.ts` says who gets a slot, `model-queue.ts` who is next. Requests that
+ * run and wait are counted together over all models against one limit.
  *
  * Tokens are charged to class and tenant as they are computed, never by estimate: one that is corrected
  * later has by then let somebody else go first.
@@ -26,8 +19,9 @@
 import { BugError } from '../core/errors.ts';
 import { PRIORITIES, type Priority } from '../core/priority.ts';
 import type { Drop, Effects, Rejection, SchedulerEvent } from './effects.ts';
-import { ModelQueue, type Policy } from './model-queue.ts';
-import type { Charge, Entry } from './queue.ts';
+import type { Policy } from './model-queue.ts';
+import { ModelSlots, NO_CHARGE } from './model-slots.ts';
+import type { Entry } from './queue.ts';
 
 export interface SchedulerLimits extends Policy {
   /** Requests that may run and wait, over all models. */
@@ -37,31 +31,16 @@ export interface SchedulerLimits extends Policy {
 }
 
 interface Model {
-  readonly queue: ModelQueue;
-  readonly running: Set<Entry>;
-  /** 0 while no replica can answer. */
-  slots: number;
-  /** Beyond `slots`, for the high class. */
-  spare: number;
-  busyUnits: number;
+  readonly slots: ModelSlots;
   hasFailed: boolean;
-  /** Gives its slot back. */
-  preempting: Entry | undefined;
-  /** A slot was given back for the high class, and it has not had it yet. */
-  isOwedToHigh: boolean;
-  /** Moving average of grant to end; undefined until a request has ended. */
-  serviceMs: number | undefined;
 }
 
 /** The shortest time after which a retry is suggested: less would be a busy loop. */
 const RETRY_MIN_MS = 250;
 /** Suggested while nothing has been measured yet. */
 const RETRY_UNKNOWN_MS = 1_000;
-/** Weight of the newest sample in the moving average of service times. */
-const SERVICE_WEIGHT = 0.2;
 /** A prompt token that was found in a cache costs nearly nothing. */
 const CACHED_WEIGHT = 0.1;
-const NO_CHARGE: Charge = { readTokens: 0, generatedTokens: 0 };
 
 export class Scheduler {
   readonly #limits: SchedulerLimits;
@@ -76,17 +55,7 @@ export class Scheduler {
     this.#limits = limits;
     this.#effects = effects;
     for (const name of models) {
-      this.#models.set(name, {
-        queue: new ModelQueue(limits),
-        running: new Set(),
-        slots: 0,
-        spare: 0,
-        busyUnits: 0,
-        hasFailed: false,
-        preempting: undefined,
-        isOwedToHigh: false,
-        serviceMs: undefined,
-      });
+      this.#models.set(name, { slots: new ModelSlots(limits), hasFailed: false });
     }
   }
 
@@ -98,9 +67,9 @@ export class Scheduler {
   /** When the next waiter's time is up; undefined when nobody waits. */
   get nextDeadlineMs(): number | undefined {
     let earliest: number | undefined;
-    for (const { queue } of this.#models.values()) {
+    for (const { slots } of this.#models.values()) {
       for (const priority of PRIORITIES) {
-        const deadline = queue.oldest(priority)?.deadlineMs;
+        const deadline = slots.queue.oldest(priority)?.deadlineMs;
         if (deadline !== undefined && (earliest === undefined || deadline < earliest)) {
           earliest = deadline;
         }
@@ -115,17 +84,17 @@ export class Scheduler {
     readonly free: number;
     readonly waiting: number;
   } {
-    const { slots, busyUnits, queue } = this.#model(model);
-    return { busy: busyUnits, free: Math.max(0, slots - busyUnits), waiting: queue.length };
+    const { slots } = this.#model(model);
+    return { ...slots.counts, waiting: slots.queue.length };
   }
 
   waitingOf(model: string, priority: Priority): number {
-    return this.#model(model).queue.lengthOf(priority);
+    return this.#model(model).slots.queue.lengthOf(priority);
   }
 
   /** Visits the waiters of a model by class and arrival, near the order of grants. O(waiters). */
   forEachWaiting(model: string, visit: (key: number, position: number) => void): void {
-    this.#model(model).queue.forEach((entry, position) => {
+    this.#model(model).slots.queue.forEach((entry, position) => {
       visit(entry.key, position);
     });
   }
@@ -208,8 +177,9 @@ export class Scheduler {
       inTenant: { previous: undefined, next: undefined },
     };
     this.#entries.set(key, entry);
-    const position = model.queue.before(priority);
-    model.queue.push(entry);
+    const { queue } = model.slots;
+    const position = queue.before(priority);
+    queue.push(entry);
     this.#grant(model, nowMs);
     if (entry.grantedMs === undefined) this.#effects.queued(key, position);
   }
@@ -236,41 +206,30 @@ export class Scheduler {
   }: Extract<SchedulerEvent, { type: 'accepted' }>): void {
     const { entry, model } = this.#running(key);
     const readTokens = promptTokens - cachedTokens + CACHED_WEIGHT * cachedTokens;
-    charge(model, entry, { readTokens, generatedTokens: 0 });
+    model.slots.charge(entry, { readTokens, generatedTokens: 0 });
   }
 
   #generate({ key, tokens }: Extract<SchedulerEvent, { type: 'generated' }>): void {
     const { entry, model } = this.#running(key);
     entry.isTouched = true;
-    charge(model, entry, { readTokens: 0, generatedTokens: tokens });
+    model.slots.charge(entry, { readTokens: 0, generatedTokens: tokens });
   }
 
   #end(key: number, nowMs: number): void {
-    const { entry, model, grantedMs } = this.#running(key);
+    const { entry, model } = this.#running(key);
     this.#entries.delete(key);
-    release(model, entry);
-    model.queue.leave(entry);
-    const tookMs = nowMs - grantedMs;
-    model.serviceMs =
-      model.serviceMs === undefined
-        ? tookMs
-        : model.serviceMs + SERVICE_WEIGHT * (tookMs - model.serviceMs);
+    model.slots.end(entry, nowMs);
     this.#grant(model, nowMs);
   }
 
   #putBack(key: number, nowMs: number): void {
     const { entry, model } = this.#running(key);
-    if (model.preempting === entry) model.isOwedToHigh = true;
-    release(model, entry);
-    refund(model, entry);
-    entry.grantedMs = undefined;
-    entry.isTouched = false;
-    model.queue.putBack(entry);
+    model.slots.putBack(entry);
     const drop = this.#dropOnReturn(model, entry);
     if (drop !== undefined) this.#drop(model, entry, drop, nowMs);
     this.#grant(model, nowMs);
     if (drop === undefined && entry.grantedMs === undefined) {
-      this.#effects.queued(key, model.queue.before(entry.priority, entry));
+      this.#effects.queued(key, model.slots.queue.before(entry.priority, entry));
     }
   }
 
@@ -282,19 +241,18 @@ export class Scheduler {
 
   #setSlots(
     name: string,
-    { slots, spare }: { readonly slots: number; readonly spare: number },
+    size: { readonly slots: number; readonly spare: number },
     nowMs: number,
   ): void {
     const model = this.#model(name);
-    model.slots = slots;
-    model.spare = spare;
-    if (slots > 0) model.hasFailed = false;
+    model.slots.resize(size);
+    if (size.slots > 0) model.hasFailed = false;
     this.#grant(model, nowMs);
   }
 
   #fail(name: string, nowMs: number): void {
     const model = this.#model(name);
-    model.slots = 0;
+    model.slots.resize({ slots: 0, spare: 0 });
     model.hasFailed = true;
     this.#dropWaiting(model, 'model_failed', nowMs);
   }
@@ -307,91 +265,42 @@ export class Scheduler {
 
   #dropLate(nowMs: number): void {
     for (const model of this.#models.values()) {
-      for (const priority of PRIORITIES) {
-        for (
-          let oldest = model.queue.oldest(priority);
-          oldest !== undefined && oldest.deadlineMs <= nowMs;
-          oldest = model.queue.oldest(priority)
-        ) {
-          this.#drop(model, oldest, 'queue_timeout', nowMs);
-        }
-      }
+      this.#dropWhile(model, ({ deadlineMs }) => deadlineMs <= nowMs, 'queue_timeout', nowMs);
       this.#grant(model, nowMs);
     }
   }
 
   #dropWaiting(model: Model, reason: Drop, nowMs: number): void {
+    this.#dropWhile(model, () => true, reason, nowMs);
+  }
+
+  /** The oldest of each class, for as long as they are to go. */
+  #dropWhile(model: Model, must: (entry: Entry) => boolean, reason: Drop, nowMs: number): void {
+    const { queue } = model.slots;
     for (const priority of PRIORITIES) {
       for (
-        let oldest = model.queue.oldest(priority);
-        oldest !== undefined;
-        oldest = model.queue.oldest(priority)
+        let oldest = queue.oldest(priority);
+        oldest !== undefined && must(oldest);
+        oldest = queue.oldest(priority)
       ) {
         this.#drop(model, oldest, reason, nowMs);
       }
     }
   }
 
-  #drop(model: Model, entry: Entry, reason: Drop, nowMs: number): void {
-    model.queue.remove(entry);
-    model.queue.leave(entry);
+  #drop({ slots }: Model, entry: Entry, reason: Drop, nowMs: number): void {
+    slots.queue.remove(entry);
+    slots.queue.leave(entry);
     this.#entries.delete(entry.key);
     this.#effects.dropped(entry.key, reason, nowMs - entry.submittedMs);
   }
 
-  #grant(model: Model, nowMs: number): void {
-    while (model.slots > 0 && (this.#grantShared(model, nowMs) || this.#grantHigh(model, nowMs))) {
-      // One after the other, until nobody can have anything.
+  #grant({ slots }: Model, nowMs: number): void {
+    for (let entry = slots.grantNext(nowMs); entry !== undefined; entry = slots.grantNext(nowMs)) {
+      this.#effects.granted(entry.key, nowMs - entry.submittedMs);
     }
-    this.#preempt(model);
-  }
-
-  /** A slot that any class may have. */
-  #grantShared(model: Model, nowMs: number): boolean {
-    const isOwed = model.isOwedToHigh && model.queue.nextHigh() !== undefined;
-    model.isOwedToHigh = isOwed;
-    const entry = isOwed ? model.queue.nextHigh() : model.queue.next(nowMs);
-    if (entry === undefined) return false;
-    const units = Math.min(entry.units, model.slots);
-    if (units > model.slots - model.busyUnits) return false;
-    if (!isOwed) model.queue.granted(entry, nowMs);
-    model.isOwedToHigh = false;
-    this.#run(model, entry, units, nowMs);
-    return true;
-  }
-
-  /** A spare slot, when the shared ones do not do. */
-  #grantHigh(model: Model, nowMs: number): boolean {
-    const entry = model.queue.nextHigh();
-    if (entry === undefined) return false;
-    const units = Math.min(entry.units, model.slots);
-    if (units > model.slots + model.spare - model.busyUnits) return false;
-    model.isOwedToHigh = false;
-    this.#run(model, entry, units, nowMs);
-    return true;
-  }
-
-  #run(model: Model, entry: Entry, units: number, nowMs: number): void {
-    model.queue.remove(entry);
-    model.running.add(entry);
-    model.busyUnits += units;
-    entry.heldUnits = units;
-    entry.grantedMs = nowMs;
-    this.#effects.granted(entry.key, nowMs - entry.submittedMs);
-  }
-
-  /** A high request still waits: the newest low one that nobody has seen a token of makes room. */
-  #preempt(model: Model): void {
-    if (model.slots === 0 || model.preempting !== undefined || model.isOwedToHigh) return;
-    if (model.queue.nextHigh() === undefined) return;
-    let newest: Entry | undefined;
-    for (const entry of model.running) {
-      if (entry.priority !== 'low' || entry.isTouched || entry.isCancelled) continue;
-      if (newest === undefined || entry.arrival > newest.arrival) newest = entry;
-    }
-    if (newest === undefined) return;
-    model.preempting = newest;
-    this.#effects.preempted(newest.key);
+    const preempted = slots.preemptNext();
+    if (preempted !== undefined) this.#effects.preempted(preempted.key);
   }
 
   #rejection(model: Model): Rejection | undefined {
@@ -412,9 +321,9 @@ export class Scheduler {
   }
 
   #estimateMs(model: Model, priority: Priority): number {
-    if (model.serviceMs === undefined || model.slots === 0) return RETRY_UNKNOWN_MS;
-    const before = model.queue.before(priority) + 1;
-    const estimateMs = Math.ceil((before * model.serviceMs) / model.slots);
+    const { msPerRequest, queue } = model.slots;
+    if (msPerRequest === undefined) return RETRY_UNKNOWN_MS;
+    const estimateMs = Math.ceil((queue.before(priority) + 1) * msPerRequest);
     return Math.max(
       RETRY_MIN_MS,
       Math.min(estimateMs, Math.ceil(this.#limits.queueTimeoutMs[priority])),
@@ -427,34 +336,11 @@ export class Scheduler {
     return model;
   }
 
-  #running(key: number): { entry: Entry; model: Model; grantedMs: number } {
+  #running(key: number): { entry: Entry; model: Model } {
     const entry = this.#entries.get(key);
     if (entry?.grantedMs === undefined) throw new BugError(`Request key ${key} is not running`);
-    return { entry, model: this.#model(entry.model), grantedMs: entry.grantedMs };
+    return { entry, model: this.#model(entry.model) };
   }
-}
-
-/** Its slots are free. */
-function release(model: Model, entry: Entry): void {
-  model.running.delete(entry);
-  model.busyUnits -= entry.heldUnits;
-  entry.heldUnits = 0;
-  if (model.preempting === entry) model.preempting = undefined;
-}
-
-function charge({ queue }: Model, entry: Entry, tokens: Charge): void {
-  queue.charge(entry, tokens);
-  entry.charged = {
-    readTokens: entry.charged.readTokens + tokens.readTokens,
-    generatedTokens: entry.charged.generatedTokens + tokens.generatedTokens,
-  };
-}
-
-/** It will be begun anew. */
-function refund({ queue }: Model, entry: Entry): void {
-  const { readTokens, generatedTokens } = entry.charged;
-  queue.charge(entry, { readTokens: -readTokens, generatedTokens: -generatedTokens });
-  entry.charged = NO_CHARGE;
 }
 
 function assertNever(event: never): never {

@@ -207,6 +207,11 @@ describe('a bad configuration', () => {
       '[limits]\nqueue_timeout_low_s = -1',
       ':2: limits.queue_timeout_low_s = -1 is not accepted. Write a number from 0.001 to 86400.',
     ],
+    [
+      'an age that comes when the time is up',
+      '[limits]\nqueue_timeout_low_s = 40\naged_after_low_s = 21',
+      ':3: limits.aged_after_low_s = 21 cannot be more than half of queue_timeout_low_s, which is 40',
+    ],
     ['infinity', '[limits]\nqueue_timeout_low_s = inf', ':2: limits.queue_timeout_low_s'],
     [
       'not one of the words',
