@@ -170,7 +170,7 @@ export class Loop {
       queued: (key, position) => this.#queued(this.#calls.get(key)!, position),
       granted: (key, waitMs) => this.#granted(this.#calls.get(key)!, waitMs),
       dropped: (key, reason, waitMs) => this.#dropped(this.#calls.get(key)!, reason, waitMs),
-      preempted: (key) => this.#preempted(this.#calls.get(key)!),
+      preempted: (key) => this.#preempted(this.#calls.get(key)),
       interrupted: (key) => this.#calls.get(key)?.running?.cancel(),
     };
   }
@@ -268,11 +268,13 @@ export class Loop {
   }
 
   /** Its slot is wanted. What its run still says is not heard: it will be begun anew. */
-  #preempted(call: Call): void {
+  #preempted(call: Call | undefined): void {
+    // It could not be sent: its end is on its way to the scheduler.
+    if (call?.running === undefined) return;
     const { request, context, running } = call;
     call.isPreempted = true;
     this.#options.observer.preempted({ model: request.model, priority: context.priority });
-    running?.cancel();
+    running.cancel();
   }
 
   #returned(call: Call): void {
