@@ -46,7 +46,7 @@ export interface PlanItem {
 /** How long a prompt chunk holds up the streams that run beside it, where the machine allows it. */
 const CHUNK_MS = 150;
 /** On a slow machine a chunk may take this long to be full: smaller ones would be read at half speed. */
-const CHUNK_SLOW_MS = 600;
+const CHUNK_SLOW_MS = 450;
 /** A low prompt holds the others up for a third of that. */
 const LOW_SHARE = 1 / 3;
 /** After this time in a row low streams get a step: their readers must not take them for dead. */

@@ -28,7 +28,7 @@ describe('planStep', () => {
   test.each([
     ['150 ms at the measured rate', 2, 300],
     ['longer on a slower machine, to be full', 0.5, 128],
-    ['no more than 600 ms for that', 0.1, 60],
+    ['no more than 450 ms for that', 0.1, 45],
   ])('beside a running stream a chunk takes %s', (_why, prefillTokensPerMs, tokens) => {
     const budget = { ...quick, prefillTokensPerMs };
     expect(planStep([sequence(0), sequence(1, { promptLeft: 2000 })], budget)).toEqual([
