@@ -151,7 +151,7 @@ export class Metrics implements Observer {
     if (left.granted) this.#queueWait.observe({ priority: left.priority }, left.waitMs / 1000);
   }
 
-  rejected(reason: 'queue_full' | 'draining' | 'model_failed'): void {
+  rejected(reason: 'rate_limited' | 'queue_full' | 'draining' | 'model_failed'): void {
     this.#rejects.inc({ reason });
   }
 

@@ -179,9 +179,30 @@ export const SECTIONS = {
     .superRefine(assertAgedInTime),
   rate_limit: z.strictObject({
     enabled: z
-      .literal(false, 'cannot be switched on: rate limiting is not built yet. Leave it out')
+      .boolean()
       .default(false)
-      .describe('Rate limiting is not built yet; `true` is refused.'),
+      .describe('Whether the limits below hold. Above them a request gets 429 `rate_limited`.'),
+    requests_per_minute: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .default(60)
+      .describe('Requests within any 60 s.'),
+    burst: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .default(10)
+      .describe('Requests within any `burst_window_s`.'),
+    burst_window_s: z.number().min(0.001).max(60).default(1).describe('The shorter window.'),
+    tokens_per_minute: z
+      .int()
+      .min(1)
+      .max(1_000_000_000)
+      .optional()
+      .describe(
+        'Tokens within any 60 s, prompt and answer; reserved when a request comes and settled when it is over. Without it tokens are not limited.',
+      ),
   }),
   model_defaults: z.strictObject({
     slots: slots
@@ -260,7 +281,9 @@ export const FileSchema = z.strictObject({
   limits: SECTIONS.limits
     .prefault({})
     .describe('What is refused, and how long a request may wait.'),
-  rate_limit: SECTIONS.rate_limit.prefault({}).describe('Requests per minute.'),
+  rate_limit: SECTIONS.rate_limit
+    .prefault({})
+    .describe('How much may be asked for within a time. Off by default.'),
   model_defaults: SECTIONS.model_defaults
     .prefault({})
     .describe('What holds for every model that does not say otherwise.'),

@@ -57,6 +57,14 @@ export interface Config {
     readonly weights: Readonly<Record<Priority, number>>;
     readonly agedAfterMs: Readonly<Record<Priority, number>>;
   };
+  /** Undefined: switched off. */
+  readonly rateLimits:
+    | {
+        readonly requestsPerMinute: number;
+        readonly burst: { readonly requests: number; readonly windowMs: number };
+        readonly tokensPerMinute: number | undefined;
+      }
+    | undefined;
   readonly modelDefaults: {
     readonly slots: number;
     readonly highSpare: number;
@@ -97,7 +105,7 @@ export function toConfig(
   folders: Folders,
   folderOf: (keyPath: string) => string,
 ): Config {
-  const { server, limits, model_defaults: modelDefaults, worker } = file;
+  const { server, limits, rate_limit: rateLimit, model_defaults: modelDefaults, worker } = file;
   const absolute = (text: string, keyPath: string) =>
     absolutePath(text, { homeDir: folders.homeDir, baseDir: folderOf(keyPath) });
   return deepFreeze({
@@ -129,6 +137,13 @@ export function toConfig(
         low: toMs(limits.aged_after_low_s ?? Math.min(30, limits.queue_timeout_low_s / 2)),
       },
     },
+    rateLimits: rateLimit.enabled
+      ? {
+          requestsPerMinute: rateLimit.requests_per_minute,
+          burst: { requests: rateLimit.burst, windowMs: toMs(rateLimit.burst_window_s) },
+          tokensPerMinute: rateLimit.tokens_per_minute,
+        }
+      : undefined,
     modelDefaults: {
       slots: modelDefaults.slots,
       highSpare: modelDefaults.high_spare,

@@ -201,9 +201,25 @@ export interface ModelQueueInfo {
   }[];
 }
 
+/** How much of its limits a tenant has left. */
+export interface RateState {
+  readonly requests: RateWindow;
+  /** Undefined where tokens are not limited. */
+  readonly tokens: RateWindow | undefined;
+}
+
+export interface RateWindow {
+  readonly limit: number;
+  readonly remaining: number;
+  /** Until all of the limit may be spent again. */
+  readonly resetMs: number;
+}
+
 export interface Engine {
   /** The configured models, the default one first. */
   models(): readonly ModelInfo[];
   queue(): QueueInfo;
+  /** Undefined where nothing is limited. */
+  rate(tenant: string): RateState | undefined;
   submit(request: GenerationRequest, call: CallContext): Promise<Ticket>;
 }

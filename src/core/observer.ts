@@ -26,7 +26,7 @@ export interface Observer {
   queued(labels: RequestLabels): void;
   /** Left the queue, to a slot or otherwise. */
   dequeued(labels: RequestLabels & { readonly granted: boolean; readonly waitMs: number }): void;
-  rejected(reason: 'queue_full' | 'draining' | 'model_failed'): void;
+  rejected(reason: 'rate_limited' | 'queue_full' | 'draining' | 'model_failed'): void;
   queueTimeout(priority: Priority): void;
   /** Gave its slot back to the high class before its first token, and waits again. */
   preempted(labels: RequestLabels): void;

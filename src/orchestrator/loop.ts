@@ -11,7 +11,7 @@
  *
  * Timers  one, for the earliest queue deadline.
  * Units   ms of the monotonic clock.
- * Errors  `submit` throws model_failed, queue_full or draining; all else is thrown by the ticket's
+ * Errors  `submit` throws rate_limited, model_failed, queue_full or draining; all else is thrown by the ticket's
  *         events.
  */
 import type { Clock } from '../core/clock.ts';
@@ -20,6 +20,7 @@ import type {
   GenerationRequest,
   ModelQueueInfo,
   QueueInfo,
+  RateState,
   Ticket,
 } from '../core/engine.ts';
 import { type HearthError, toHearthError, type WorkerError } from '../core/errors.ts';
@@ -27,8 +28,9 @@ import type { Log } from '../core/log.ts';
 import type { Observer } from '../core/observer.ts';
 import type { Priority } from '../core/priority.ts';
 import { Answer } from './answer.ts';
-import { abortReason, type Call, toJob } from './call.ts';
+import { abortReason, type Call, estimateTokens, toJob } from './call.ts';
 import type { Drop, Effects, Rejection, SchedulerEvent } from './effects.ts';
+import { Limiter, type RateLimits } from './limiter.ts';
 import * as refusals from './refusals.ts';
 import type { CallEnd, CallListener, GenerateJob, RunningCall } from './running-calls.ts';
 import { Scheduler, type SchedulerLimits } from './scheduler.ts';
@@ -44,6 +46,8 @@ export interface ModelDesk {
 export interface LoopOptions {
   readonly models: readonly string[];
   readonly limits: SchedulerLimits;
+  /** Undefined: nothing is limited by time. */
+  readonly rateLimits: RateLimits | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly observer: Observer;
@@ -58,6 +62,7 @@ const TIMER_MAX_MS = 2 ** 31 - 1;
 export class Loop {
   readonly #options: LoopOptions;
   readonly #scheduler: Scheduler;
+  readonly #limiter: Limiter | undefined;
   readonly #calls = new Map<number, Call>();
   readonly #inbox: SchedulerEvent[] = [];
   #isHandling = false;
@@ -72,6 +77,7 @@ export class Loop {
   constructor(options: LoopOptions) {
     this.#options = options;
     this.#scheduler = new Scheduler(options.models, options.limits, this.#effects());
+    this.#limiter = options.rateLimits && new Limiter(options.rateLimits);
   }
 
   /** Requests that wait or run. */
@@ -83,6 +89,9 @@ export class Loop {
   submit(request: GenerationRequest, context: CallContext): Ticket {
     const { clock, observer } = this.#options;
     const { requestId, priority, signal } = context;
+    const arrivedMs = clock.nowMs();
+    const tokens = estimateTokens(request);
+    this.#assertWithinRate(context.tenant, tokens, arrivedMs);
     const key = ++this.#lastKey;
     const cancel = (reason: HearthError) => {
       this.#calls.get(key)?.answer.abandon(reason);
@@ -92,7 +101,7 @@ export class Loop {
     const answer = new Answer({
       model: request.model,
       priority,
-      arrivedMs: clock.nowMs(),
+      arrivedMs,
       observer,
       onLeave: () => cancel(abortReason(signal)),
     });
@@ -102,6 +111,7 @@ export class Loop {
       context,
       answer,
       onAbort,
+      settle: undefined,
       deaths: 0,
       running: undefined,
       isPreempted: false,
@@ -121,8 +131,15 @@ export class Loop {
       this.#calls.delete(key);
       throw this.#toError(rejection, request.model);
     }
+    // Only now: a request that was refused costs nothing.
+    const settle = this.#limiter?.spend(context.tenant, tokens, arrivedMs);
+    const call = this.#calls.get(key);
     // A grant may have ended it already: its prompt was too large for the channel.
-    if (this.#calls.has(key)) signal.addEventListener('abort', onAbort);
+    if (call === undefined) settle?.(0, arrivedMs);
+    else {
+      call.settle = settle;
+      signal.addEventListener('abort', onAbort);
+    }
     return { id: requestId, priority, events: answer };
   }
 
@@ -307,8 +324,9 @@ export class Loop {
     this.reportSlots(call.request.model);
   }
 
-  #forget({ key, context, onAbort }: Call): void {
+  #forget({ key, context, onAbort, answer, settle }: Call): void {
     this.#calls.delete(key);
+    settle?.(answer.tokensTaken, this.#options.clock.nowMs());
     context.signal.removeEventListener('abort', onAbort);
     if (this.#calls.size === 0) this.#onIdle?.();
   }
@@ -323,6 +341,15 @@ export class Loop {
     if (!call.isCountedAsWaiting) return;
     call.isCountedAsWaiting = false;
     this.#options.observer.dequeued({ ...labels(call), ...how });
+  }
+
+  #assertWithinRate(tenant: string, tokens: number, nowMs: number): void {
+    const { rateLimits, observer } = this.#options;
+    if (this.#limiter === undefined || rateLimits === undefined) return;
+    const delayMs = this.#limiter.delayMs(tenant, tokens, nowMs);
+    if (delayMs === 0) return;
+    observer.rejected('rate_limited');
+    throw refusals.rateLimited(delayMs, tokens, rateLimits);
   }
 
   #takeRejection() {
@@ -357,6 +384,10 @@ export class Loop {
     this.#scheduler.forEachWaiting(model, (key, position) => {
       this.#calls.get(key)?.answer.waiting(why, position);
     });
+  }
+
+  rate(tenant: string): RateState | undefined {
+    return this.#limiter?.state(tenant, this.#options.clock.nowMs());
   }
 
   queue(): QueueInfo {

@@ -116,6 +116,34 @@ describe('Orchestrator', () => {
     expect(band.count('rejected')).toBe(1);
   });
 
+  test('above the rate limit: 429 with the time, and the tokens are settled', async () => {
+    const band = await start({
+      slots: 1,
+      rateLimits: {
+        requestsPerMinute: 3,
+        burst: { requests: 3, windowMs: 1_000 },
+        tokensPerMinute: 100,
+      },
+    });
+    const { orchestrator } = band;
+    const tooMuch = await band.ask('x', { maxTokens: 200 });
+    expect([tooMuch.error?.code, tooMuch.error?.retryable]).toEqual(['rate_limited', false]);
+    expect((await band.ask('hello', { maxTokens: 50 })).text).toBe('hello');
+    const { requests, tokens } = orchestrator.rate('t')!;
+    expect([requests.remaining, tokens?.limit]).toEqual([2, 100]);
+    expect(tokens!.remaining).toBeGreaterThan(80);
+    await band.ask('hello', { maxTokens: 5 });
+    await band.ask('hello', { maxTokens: 5 });
+    const { error } = await band.ask('hello', { maxTokens: 5 });
+    expect(error?.code).toBe('rate_limited');
+    const { retryAfterMs } = error!.toJSON() as { retryAfterMs: number };
+    expect(retryAfterMs).toBeGreaterThan(50_000);
+    expect(retryAfterMs).toBeLessThanOrEqual(60_000);
+    // Those that were refused have cost nothing.
+    expect(orchestrator.rate('t')!.requests.remaining).toBe(0);
+    expect(band.count('rejected')).toBe(2);
+  });
+
   test('a request waits no longer than its class allows', async () => {
     const queueTimeoutMs = { high: 30_000, normal: 30_000, low: 50 };
     const band = await start({ slots: 1, limits: { queueTimeoutMs } });

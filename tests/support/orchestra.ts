@@ -30,6 +30,7 @@ export interface Setup {
   readonly fixture?: string;
   readonly worker?: Partial<OrchestratorOptions['worker']>;
   readonly limits?: Partial<OrchestratorOptions['limits']>;
+  readonly rateLimits?: OrchestratorOptions['rateLimits'];
   readonly prespawned?: OrchestratorOptions['prespawned'];
 }
 
@@ -69,6 +70,7 @@ export class Orchestra {
     fixture,
     worker,
     limits,
+    rateLimits,
     prespawned,
   }: Setup = {}) {
     for (const [name, script] of Object.entries(models)) this.write(name, script);
@@ -91,6 +93,7 @@ export class Orchestra {
         agedAfterMs: { high: 2_000, normal: 10_000, low: 15_000 },
         ...limits,
       },
+      rateLimits,
       worker: {
         startTimeoutMs: 20_000,
         loadTimeoutMs: 20_000,

@@ -12,6 +12,7 @@ import type {
   GenerationRequest,
   ModelInfo,
   QueueInfo,
+  RateState,
   Ticket,
 } from '../../src/core/engine.ts';
 import type { HearthError } from '../../src/core/errors.ts';
@@ -59,6 +60,7 @@ export const SCRIPTED_MODEL: ModelInfo = {
 export interface ScriptedEngineOptions {
   readonly models?: readonly ModelInfo[];
   readonly scripts?: readonly Script[];
+  readonly rate?: RateState | undefined;
   /** Keeps every submitted request for inspection. Off for long measurements. */
   readonly keeps?: boolean;
 }
@@ -68,20 +70,27 @@ export class ScriptedEngine implements Engine {
   #models: readonly ModelInfo[];
   readonly #scripts: readonly Script[];
   readonly #keeps: boolean;
+  readonly #rate: RateState | undefined;
   #count = 0;
 
   constructor({
     models = [SCRIPTED_MODEL],
     scripts = [{}],
+    rate,
     keeps = true,
   }: ScriptedEngineOptions = {}) {
     this.#models = models;
     this.#scripts = scripts;
+    this.#rate = rate;
     this.#keeps = keeps;
   }
 
   models(): readonly ModelInfo[] {
     return this.#models;
+  }
+
+  rate(): RateState | undefined {
+    return this.#rate;
   }
 
   queue(): QueueInfo {

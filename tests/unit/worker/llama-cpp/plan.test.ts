@@ -111,7 +111,7 @@ describe('planStep', () => {
         prefillTokensPerMs,
       })[1]?.tokens;
     expect([beside('normal', 3), beside('low', 3)]).toEqual([450, 150]);
-    expect([beside('normal', 0.2), beside('low', 0.2)]).toEqual([120, 40]);
+    expect([beside('normal', 0.2), beside('low', 0.2)]).toEqual([90, 30]);
   });
 
   test('where rows one by one are cheaper, streams take turns', () => {
