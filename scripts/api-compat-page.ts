@@ -149,7 +149,7 @@ Generated from \`src/api/params/\` by \`npm run generate\`; do not edit.
 | \`GET /ready\` | 200 when a model can answer, else 503 with each model's state and reason |
 | \`GET /metrics\` | Prometheus |
 | \`GET /openapi.json\` | this API, from the schemas that check it |
-| admin port: \`GET /admin/health\`, \`GET /metrics\` | for operators, under the same guards |
+| admin port: \`GET /admin/health\`, \`GET /admin/queue\`, \`GET /metrics\` | for operators, under the same guards |
 
 Bodies and streams are checked against OpenAI's own document in every integration test.
 

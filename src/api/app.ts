@@ -17,6 +17,7 @@ import { adminHealth, health, ready, root } from './routes/health.ts';
 import { metricsText } from './routes/metrics.ts';
 import { listModels, oneModel } from './routes/models.ts';
 import { openapi } from './routes/openapi.ts';
+import { adminQueue } from './routes/queue.ts';
 
 export type App = Hono<ApiEnv>;
 
@@ -50,6 +51,7 @@ const PUBLIC: readonly Route[] = [
 const ADMIN: readonly Route[] = [
   ...SHARED,
   { method: 'get', path: '/admin/health', handler: adminHealth, ...PROBE },
+  { method: 'get', path: '/admin/queue', handler: adminQueue },
 ];
 
 export function createApp(deps: ApiDeps): App {

@@ -51,9 +51,13 @@ export class Call implements Disposable {
     this.feed = new EventFeed(
       requests.map(async (request, index) => {
         const id = requests.length === 1 ? exchange.id : `${exchange.id}-${index}`;
-        const ticket = await engine.submit(request, { ...context, requestId: id });
-        exchange.priority = ticket.priority;
-        return ticket;
+        try {
+          const ticket = await engine.submit(request, { ...context, requestId: id });
+          exchange.priority = ticket.priority;
+          return ticket;
+        } finally {
+          exchange.rate = engine.rate(TENANT);
+        }
       }),
       signal,
     );

@@ -26,6 +26,7 @@ export const STATUS = {
   body_too_large: 413,
   payload_too_large: 413,
   unsupported_media_type: 415,
+  rate_limited: 429,
   headers_too_large: 431,
   client_closed_request: 499,
   internal: 500,
@@ -43,6 +44,7 @@ export const STATUS = {
 const TYPE: Readonly<Record<number, string>> = {
   403: 'permission_error',
   408: 'timeout_error',
+  429: 'rate_limit_error',
   500: 'server_error',
   502: 'worker_error',
   503: 'overloaded_error',

@@ -8,11 +8,12 @@
  */
 import type { IncomingMessage } from 'node:http';
 
-import type { Usage } from '../core/engine.ts';
+import type { RateState, Usage } from '../core/engine.ts';
 import { type HearthError, RequestError } from '../core/errors.ts';
 import type { Priority } from '../core/priority.ts';
 import type { ApiContext, ApiDeps } from './deps.ts';
 import { errorBody, retryHeaders, statusOf } from './error-response.ts';
+import { rateHeaders } from './rate-headers.ts';
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 /** W3C trace context: version, trace id, parent id, flags. */
@@ -21,7 +22,9 @@ const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 const OPENAI_VERSION = '2020-10-01';
 const EXPOSED =
   'x-request-id, openai-processing-ms, openai-version, x-hearth-priority, x-hearth-ignored, ' +
-  'x-hearth-seed, retry-after, retry-after-ms, x-should-retry';
+  'x-hearth-seed, retry-after, retry-after-ms, x-should-retry, ratelimit, ratelimit-policy, ' +
+  'x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, ' +
+  'x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens';
 
 export type Headers = Record<string, string>;
 
@@ -38,6 +41,8 @@ export class Exchange {
   model: string | undefined;
   priority: Priority | undefined;
   usage: Usage | undefined;
+  /** After the request was let in, or refused. */
+  rate: RateState | undefined;
   seed: number | undefined;
   /** Set by the guard: the listed origin that asked. */
   origin: string | undefined;
@@ -150,6 +155,7 @@ export class Exchange {
     if (contentType !== undefined) headers['content-type'] = contentType;
     if (this.priority !== undefined) headers['x-hearth-priority'] = this.priority;
     if (this.seed !== undefined) headers['x-hearth-seed'] = String(this.seed);
+    if (this.rate !== undefined) Object.assign(headers, rateHeaders(this.rate));
     if (this.ignored.length > 0) headers['x-hearth-ignored'] = this.ignored.join(', ');
     if (this.origin !== undefined) {
       headers['access-control-allow-origin'] = this.origin;

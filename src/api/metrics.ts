@@ -71,6 +71,10 @@ export class Metrics implements Observer {
   readonly #queueDepth = this.#gauge('queue_depth', 'Requests that wait', ['priority']);
   readonly #rejects = this.#counter('queue_rejects_total', 'Refused on arrival', ['reason']);
   readonly #timeouts = this.#counter('queue_timeouts_total', 'Waited out a deadline', ['priority']);
+  readonly #preemptions = this.#counter('queue_preemptions_total', 'Gave a slot back to high', [
+    'model',
+    'priority',
+  ]);
   readonly #slots = this.#gauge('slots', 'Slots of loaded models', ['model', 'state']);
   readonly #workerState = this.#gauge('worker_state', '1 for the state a worker is in', [
     'model',
@@ -147,12 +151,16 @@ export class Metrics implements Observer {
     if (left.granted) this.#queueWait.observe({ priority: left.priority }, left.waitMs / 1000);
   }
 
-  rejected(reason: 'queue_full' | 'draining' | 'model_failed'): void {
+  rejected(reason: 'rate_limited' | 'queue_full' | 'draining' | 'model_failed'): void {
     this.#rejects.inc({ reason });
   }
 
   queueTimeout(priority: Priority): void {
     this.#timeouts.inc({ priority });
+  }
+
+  preempted({ model, priority }: { readonly model: string; readonly priority: Priority }): void {
+    this.#preemptions.inc({ model, priority });
   }
 
   firstToken(first: {

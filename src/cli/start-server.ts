@@ -53,7 +53,7 @@ const LAST_BYTES_MS = 1_000;
 /** Rejects with a ListenError, or an Error that names the state folder. */
 export async function startServer(options: StartOptions): Promise<RunningServer> {
   const { config, models, context, log, onModel = () => {} } = options;
-  const { server, limits, worker } = config;
+  const { server, limits, rateLimits, worker } = config;
   ensureStateDir(config.paths.stateDir);
   const environment = workerEnvironment(
     context.environment,
@@ -81,6 +81,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     const orchestrator = new Orchestrator({
       models,
       limits,
+      rateLimits,
       worker: { ...worker, slowReaderMs: server.slowReaderMs, environment },
       clock,
       log,

@@ -39,9 +39,9 @@ const OLD: readonly Alias[] = [
     missing: 'logging to files is not built yet; Hearth logs to stderr, send that to a file',
   },
   { name: 'USE_STDIO', missing: 'the stdio transport to workers is not built yet' },
-  { name: 'RATE_LIMIT_ENABLED', missing: 'rate limiting is not built yet' },
-  { name: 'RATE_LIMIT_RPM', missing: 'rate limiting is not built yet' },
-  { name: 'RATE_LIMIT_BURST', missing: 'rate limiting is not built yet' },
+  { name: 'RATE_LIMIT_ENABLED', key: 'rate_limit.enabled' },
+  { name: 'RATE_LIMIT_RPM', key: 'rate_limit.requests_per_minute' },
+  { name: 'RATE_LIMIT_BURST', key: 'rate_limit.burst' },
 ];
 
 const OWN: readonly Alias[] = [

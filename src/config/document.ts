@@ -115,6 +115,11 @@ function example({ key, kinds, path }: Key): string {
 
 const NEUTRAL_NUMBERS: Readonly<Record<string, string>> = {
   slots: '4',
+  high_spare: '1',
+  tokens_per_minute: '100000',
+  aged_after_high_s: '2',
+  aged_after_normal_s: '10',
+  aged_after_low_s: '30',
   context_tokens: '8192',
   top_k: '0',
   min_p: '0',

@@ -6,8 +6,6 @@
 
 /** Path in the file → what is missing. A `*` stands for one name. */
 const KEYS: Readonly<Record<string, string>> = {
-  'rate_limit.requests_per_minute': 'rate limiting',
-  'rate_limit.burst': 'rate limiting',
   keys: 'API keys',
   telemetry: 'OpenTelemetry export',
   pools: 'tool workers',

@@ -10,6 +10,7 @@
 import * as z from 'zod';
 
 import { MODEL_NAME, MODEL_NAME_RULE } from '../core/model-name.ts';
+import { PRIORITIES } from '../core/priority.ts';
 
 const DAY_S = 86_400;
 
@@ -24,7 +25,14 @@ const port = (byDefault: number, description: string) =>
 const seconds = (byDefault: number, description: string) =>
   z.number().min(0.001).max(DAY_S).default(byDefault).describe(description);
 
+const weight = (byDefault: number, description: string) =>
+  z.number().min(0.01).max(1000).default(byDefault).describe(description);
+
+const agedAfter = (description: string) =>
+  z.number().min(0.001).max(DAY_S).optional().describe(description);
+
 const slots = z.int().min(1).max(256);
+const highSpare = z.int().min(0).max(8);
 const contextTokens = z.int().min(16).max(16_777_216);
 const threads = z.union([z.literal('auto'), z.int().min(1).max(1024)]);
 const gpu = z.enum(GPUS);
@@ -86,6 +94,7 @@ const model = z.strictObject({
     .optional()
     .describe('What runs the model. Found from the path where it is absent.'),
   slots: slots.optional().describe('Instead of `[model_defaults] slots`.'),
+  high_spare: highSpare.optional().describe('Instead of `[model_defaults] high_spare`.'),
   context_tokens: contextTokens
     .optional()
     .describe('Instead of `[model_defaults] context_tokens`.'),
@@ -97,6 +106,9 @@ const model = z.strictObject({
 });
 
 /** The sections with fixed names, each with its keys. `models` is the one with names of your own. */
+const AGED =
+  'A request that has waited so long gets one slot in eight before its turn. At most half the longest wait of its class. Default: TIME, or that half if it is less.';
+
 export const SECTIONS = {
   server: z.strictObject({
     host: z
@@ -140,33 +152,65 @@ export const SECTIONS = {
         'Refuse request fields that nobody has heard of instead of naming them in a header.',
       ),
   }),
-  limits: z.strictObject({
-    body_max_bytes: z
-      .int()
-      .min(1024)
-      .max(1_073_741_824)
-      .default(33_554_432)
-      .describe('Largest request body, after decoding.'),
-    queue_depth_max: z
-      .int()
-      .min(1)
-      .max(100_000)
-      .default(100)
-      .describe('Requests that may run and wait together. The next one gets 503 `queue_full`.'),
-    queue_timeout_high_s: seconds(300, 'Longest wait for a slot, class high. Then 408.'),
-    queue_timeout_normal_s: seconds(120, 'Longest wait for a slot, class normal.'),
-    queue_timeout_low_s: seconds(60, 'Longest wait for a slot, class low.'),
-  }),
+  limits: z
+    .strictObject({
+      body_max_bytes: z
+        .int()
+        .min(1024)
+        .max(1_073_741_824)
+        .default(33_554_432)
+        .describe('Largest request body, after decoding.'),
+      queue_depth_max: z
+        .int()
+        .min(1)
+        .max(100_000)
+        .default(100)
+        .describe('Requests that may run and wait together. The next one gets 503 `queue_full`.'),
+      queue_timeout_high_s: seconds(300, 'Longest wait for a slot, class high. Then 408.'),
+      queue_timeout_normal_s: seconds(120, 'Longest wait for a slot, class normal.'),
+      queue_timeout_low_s: seconds(60, 'Longest wait for a slot, class low.'),
+      weight_high: weight(8, 'Share of the tokens of a busy model, against the other classes.'),
+      weight_normal: weight(3, 'The same for the class normal.'),
+      weight_low: weight(1, 'The same for the class low.'),
+      aged_after_high_s: agedAfter(AGED.replace('TIME', '2 s')),
+      aged_after_normal_s: agedAfter(AGED.replace('TIME', '10 s')),
+      aged_after_low_s: agedAfter(AGED.replace('TIME', '30 s')),
+    })
+    .superRefine(assertAgedInTime),
   rate_limit: z.strictObject({
     enabled: z
-      .literal(false, 'cannot be switched on: rate limiting is not built yet. Leave it out')
+      .boolean()
       .default(false)
-      .describe('Rate limiting is not built yet; `true` is refused.'),
+      .describe('Whether the limits below hold. Above them a request gets 429 `rate_limited`.'),
+    requests_per_minute: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .default(60)
+      .describe('Requests within any 60 s.'),
+    burst: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .default(10)
+      .describe('Requests within any `burst_window_s`.'),
+    burst_window_s: z.number().min(0.001).max(60).default(1).describe('The shorter window.'),
+    tokens_per_minute: z
+      .int()
+      .min(1)
+      .max(1_000_000_000)
+      .optional()
+      .describe(
+        'Tokens within any 60 s, prompt and answer; reserved when a request comes and settled when it is over. Without it tokens are not limited.',
+      ),
   }),
   model_defaults: z.strictObject({
     slots: slots
       .default(4)
       .describe('Sequences that a model decodes at once. Each costs `context_tokens` of KV cache.'),
+    high_spare: highSpare
+      .default(1)
+      .describe('Slots beyond `slots` that only the class high gets. They cost KV cache, too.'),
     context_tokens: contextTokens
       .default(8192)
       .describe('Context of one slot: prompt and answer together.'),
@@ -237,7 +281,9 @@ export const FileSchema = z.strictObject({
   limits: SECTIONS.limits
     .prefault({})
     .describe('What is refused, and how long a request may wait.'),
-  rate_limit: SECTIONS.rate_limit.prefault({}).describe('Requests per minute.'),
+  rate_limit: SECTIONS.rate_limit
+    .prefault({})
+    .describe('How much may be asked for within a time. Off by default.'),
   model_defaults: SECTIONS.model_defaults
     .prefault({})
     .describe('What holds for every model that does not say otherwise.'),
@@ -251,3 +297,17 @@ export const FileSchema = z.strictObject({
 });
 
 export type FileConfig = z.output<typeof FileSchema>;
+
+/** A request that is aged only when its time is up has nothing of it. */
+function assertAgedInTime(
+  limits: Readonly<Record<string, unknown>>,
+  context: { addIssue(issue: { code: 'custom'; path: string[]; message: string }): void },
+): void {
+  for (const priority of PRIORITIES) {
+    const key = `aged_after_${priority}_s`;
+    const [aged, timeout] = [limits[key], limits[`queue_timeout_${priority}_s`]] as number[];
+    if (aged === undefined || aged <= timeout! / 2) continue;
+    const message = `cannot be more than half of queue_timeout_${priority}_s, which is ${timeout}`;
+    context.addIssue({ code: 'custom', path: [key], message });
+  }
+}

@@ -17,6 +17,7 @@ export interface ModelConfig {
   readonly path: string;
   readonly backend?: 'llama-cpp' | 'fake' | undefined;
   readonly slots?: number | undefined;
+  readonly highSpare?: number | undefined;
   /** Per slot. */
   readonly contextTokens?: number | undefined;
   readonly threads?: 'auto' | number | undefined;
@@ -53,9 +54,20 @@ export interface Config {
     readonly bodyMaxBytes: number;
     readonly queueDepthMax: number;
     readonly queueTimeoutMs: Readonly<Record<Priority, number>>;
+    readonly weights: Readonly<Record<Priority, number>>;
+    readonly agedAfterMs: Readonly<Record<Priority, number>>;
   };
+  /** Undefined: switched off. */
+  readonly rateLimits:
+    | {
+        readonly requestsPerMinute: number;
+        readonly burst: { readonly requests: number; readonly windowMs: number };
+        readonly tokensPerMinute: number | undefined;
+      }
+    | undefined;
   readonly modelDefaults: {
     readonly slots: number;
+    readonly highSpare: number;
     readonly contextTokens: number;
     readonly threads: 'auto' | number;
     readonly gpu: FileConfig['model_defaults']['gpu'];
@@ -93,7 +105,7 @@ export function toConfig(
   folders: Folders,
   folderOf: (keyPath: string) => string,
 ): Config {
-  const { server, limits, model_defaults: modelDefaults, worker } = file;
+  const { server, limits, rate_limit: rateLimit, model_defaults: modelDefaults, worker } = file;
   const absolute = (text: string, keyPath: string) =>
     absolutePath(text, { homeDir: folders.homeDir, baseDir: folderOf(keyPath) });
   return deepFreeze({
@@ -118,9 +130,23 @@ export function toConfig(
         normal: toMs(limits.queue_timeout_normal_s),
         low: toMs(limits.queue_timeout_low_s),
       },
+      weights: { high: limits.weight_high, normal: limits.weight_normal, low: limits.weight_low },
+      agedAfterMs: {
+        high: toMs(limits.aged_after_high_s ?? Math.min(2, limits.queue_timeout_high_s / 2)),
+        normal: toMs(limits.aged_after_normal_s ?? Math.min(10, limits.queue_timeout_normal_s / 2)),
+        low: toMs(limits.aged_after_low_s ?? Math.min(30, limits.queue_timeout_low_s / 2)),
+      },
     },
+    rateLimits: rateLimit.enabled
+      ? {
+          requestsPerMinute: rateLimit.requests_per_minute,
+          burst: { requests: rateLimit.burst, windowMs: toMs(rateLimit.burst_window_s) },
+          tokensPerMinute: rateLimit.tokens_per_minute,
+        }
+      : undefined,
     modelDefaults: {
       slots: modelDefaults.slots,
+      highSpare: modelDefaults.high_spare,
       contextTokens: modelDefaults.context_tokens,
       threads: modelDefaults.threads,
       gpu: modelDefaults.gpu,
@@ -173,6 +199,7 @@ function toModel(name: string, model: FileModel, path: string): ModelConfig {
     path,
     backend: model.backend,
     slots: model.slots,
+    highSpare: model.high_spare,
     contextTokens: model.context_tokens,
     threads: model.threads,
     gpu: model.gpu,

@@ -176,8 +176,50 @@ export interface ModelFacts {
   readonly device: string;
 }
 
+/** Who runs and who waits, at one moment. */
+export interface QueueInfo {
+  /** Requests that run and wait, over all models. */
+  readonly depth: number;
+  /** The next one above it is refused. */
+  readonly depthMax: number;
+  readonly models: readonly ModelQueueInfo[];
+}
+
+export interface ModelQueueInfo {
+  readonly name: string;
+  /** Slots that are busy, and those that any class may have. */
+  readonly busy: number;
+  readonly free: number;
+  readonly waiting: Readonly<Record<Priority, number>>;
+  /** Until one that came now would be granted, by what requests took so far. */
+  readonly estimateMs: Readonly<Record<Priority, number>>;
+  /** The first of those that wait, by class and arrival. */
+  readonly first: readonly {
+    readonly requestId: string;
+    readonly priority: Priority;
+    readonly waitedMs: number;
+  }[];
+}
+
+/** How much of its limits a tenant has left. */
+export interface RateState {
+  readonly requests: RateWindow;
+  /** Undefined where tokens are not limited. */
+  readonly tokens: RateWindow | undefined;
+}
+
+export interface RateWindow {
+  readonly limit: number;
+  readonly remaining: number;
+  /** Until all of the limit may be spent again. */
+  readonly resetMs: number;
+}
+
 export interface Engine {
   /** The configured models, the default one first. */
   models(): readonly ModelInfo[];
+  queue(): QueueInfo;
+  /** Undefined where nothing is limited. */
+  rate(tenant: string): RateState | undefined;
   submit(request: GenerationRequest, call: CallContext): Promise<Ticket>;
 }

@@ -120,6 +120,11 @@ export const CATALOGUE = {
     means: 'The request waited for a slot until the deadline of its class.',
     remedy: 'Try again after the time in `Retry-After`, or raise `queue_timeout_…_s`.',
   },
+  rate_limited: {
+    who: 'capacity',
+    means: 'More was asked for within a minute, or at once, than `[rate_limit]` allows.',
+    remedy: 'Try again after the time in `Retry-After`: then it is let in, if nobody else came.',
+  },
   queue_full: {
     who: 'capacity',
     means: 'As many requests run and wait as `[limits] queue_depth_max` allows.',

@@ -26,8 +26,10 @@ export interface Observer {
   queued(labels: RequestLabels): void;
   /** Left the queue, to a slot or otherwise. */
   dequeued(labels: RequestLabels & { readonly granted: boolean; readonly waitMs: number }): void;
-  rejected(reason: 'queue_full' | 'draining' | 'model_failed'): void;
+  rejected(reason: 'rate_limited' | 'queue_full' | 'draining' | 'model_failed'): void;
   queueTimeout(priority: Priority): void;
+  /** Gave its slot back to the high class before its first token, and waits again. */
+  preempted(labels: RequestLabels): void;
   firstToken(labels: RequestLabels & { readonly ttftMs: number }): void;
   /** Time between two frames with tokens of one sequence. */
   tokenGap(gapMs: number): void;
@@ -52,6 +54,7 @@ export const silentObserver: Observer = {
   dequeued: nothing,
   rejected: nothing,
   queueTimeout: nothing,
+  preempted: nothing,
   firstToken: nothing,
   tokenGap: nothing,
   ended: nothing,

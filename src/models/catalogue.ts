@@ -18,6 +18,7 @@ export interface ModelEntry {
   readonly path: string;
   readonly backend?: BackendName | undefined;
   readonly slots?: number | undefined;
+  readonly highSpare?: number | undefined;
   readonly contextTokens?: number | undefined;
   readonly threads?: 'auto' | number | undefined;
   readonly gpu?: ModelSpec['gpu'] | undefined;
@@ -26,6 +27,7 @@ export interface ModelEntry {
 
 export interface CatalogueOptions {
   readonly slots: number;
+  readonly highSpare: number;
   readonly contextTokens: number;
   readonly threads: 'auto' | number;
   readonly gpu: ModelSpec['gpu'];
@@ -67,6 +69,7 @@ export function makeCatalogue(
       backend,
       path: entry.path,
       slots: entry.slots ?? options.slots,
+      highSpare: entry.highSpare ?? options.highSpare,
       contextTokens: entry.contextTokens ?? options.contextTokens,
       threads: threads === 'auto' ? autoThreads : threads,
       gpu: entry.gpu ?? options.gpu,

@@ -11,6 +11,8 @@ export interface ModelSpec {
   /** A GGUF file; for `fake` a JSON script. Absolute. */
   readonly path: string;
   readonly slots: number;
+  /** Beyond `slots`, for the high class alone. */
+  readonly highSpare: number;
   /** Per slot. */
   readonly contextTokens: number;
   readonly threads: number;

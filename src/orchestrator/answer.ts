@@ -83,6 +83,15 @@ export class Answer implements AsyncIterable<GenerationEvent> {
     return this.#isOver;
   }
 
+  /** Prompt and answer, as far as they have been computed. */
+  get tokensTaken(): number {
+    return this.#promptTokens + this.#tokenTimesMs.length;
+  }
+
+  get arrivedMs(): number {
+    return this.#options.arrivedMs;
+  }
+
   /** No token has been received: another worker may answer instead. */
   get isUntouched(): boolean {
     return this.#tokenTimesMs.length === 0;

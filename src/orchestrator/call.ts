@@ -4,11 +4,11 @@
  *
  *   admitted ──granted──▶ running ──▶ over
  *                  ▲         │
- *                  `─ lost ──'   once, and only while no token had come
+ *                  `─ lost ──'   once, and only while no token had come; or preempted, likewise
  *
  * The scheduler knows it by `key`; the client knows it by `requestId`.
  */
-import type { CallContext, GenerationRequest } from '../core/engine.ts';
+import type { CallContext, GenerationRequest, Prompt } from '../core/engine.ts';
 import { HearthError, RequestError } from '../core/errors.ts';
 import type { Answer } from './answer.ts';
 import type { GenerateJob, RunningCall } from './running-calls.ts';
@@ -19,9 +19,13 @@ export interface Call {
   readonly context: CallContext;
   readonly answer: Answer;
   readonly onAbort: () => void;
+  /** Replaces the tokens that were reserved for it by those that it took. */
+  settle: ((tokens: number, nowMs: number) => void) | undefined;
   /** Workers that have died with it. */
   deaths: number;
   running: RunningCall | undefined;
+  /** Its run was cancelled to make room, and has not ended yet. */
+  isPreempted: boolean;
   /** The observer was told that it waits, and not yet that it does so no more. */
   isCountedAsWaiting: boolean;
 }
@@ -38,6 +42,28 @@ export function toJob({ request, context }: Call): GenerateJob {
     stops: stops as string[],
     echo,
   };
+}
+
+/** Until a worker has counted: near enough to reserve by, and settled when the request is over. */
+const CHARS_PER_TOKEN = 3;
+/** What a template writes around a message. */
+const MESSAGE_TOKENS = 4;
+/** Reserved for an answer whose length is not bounded by the request. */
+const ANSWER_TOKENS = 1024;
+
+export function estimateTokens({ prompt, maxTokens = ANSWER_TOKENS }: GenerationRequest): number {
+  return promptTokens(prompt) + maxTokens;
+}
+
+function promptTokens(prompt: Prompt): number {
+  if ('tokens' in prompt) return prompt.tokens.length;
+  if ('text' in prompt) return Math.ceil(prompt.text.length / CHARS_PER_TOKEN);
+  let tokens = 0;
+  for (const { parts } of prompt.messages) {
+    tokens += MESSAGE_TOKENS;
+    for (const { text } of parts) tokens += Math.ceil(text.length / CHARS_PER_TOKEN);
+  }
+  return tokens;
 }
 
 /** Why a signal was aborted: a deadline of ours says so itself, anything else is the client. */

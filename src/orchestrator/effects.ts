@@ -8,7 +8,7 @@
  *            `──▶ queued ──▶ dropped                               (the end)
  *             `─────┴──────▶ granted ──ended──▶                    (the end)
  *                    ▲          │
- *                    `─returned─´    its replica died before it had a token
+ *                    `─returned─´    before it had a token: its replica died, or it was preempted
  *
  * Units  times in ms of the monotonic clock; `units` are sequences.
  */
@@ -20,9 +20,20 @@ export type SchedulerEvent =
       readonly key: number;
       readonly model: string;
       readonly priority: Priority;
+      /** Whose it is: tenants of a class get equal shares. */
+      readonly tenant: string;
       /** Slots it needs at once. More than a replica has means: all that it has. */
       readonly units: number;
     }
+  /** The worker has counted its prompt. */
+  | {
+      readonly type: 'accepted';
+      readonly key: number;
+      readonly promptTokens: number;
+      readonly cachedTokens: number;
+    }
+  /** Tokens of it have come: from the first on it cannot be begun anew. */
+  | { readonly type: 'generated'; readonly key: number; readonly tokens: number }
   /** Nobody wants the answer any more. */
   | { readonly type: 'cancelled'; readonly key: number }
   /** A granted request is over, however it ended: its slots are free. */
@@ -31,8 +42,13 @@ export type SchedulerEvent =
   | { readonly type: 'returned'; readonly key: number }
   /** Deadlines may have passed. */
   | { readonly type: 'tick' }
-  /** The model can answer with this many slots. */
-  | { readonly type: 'ready'; readonly model: string; readonly slots: number }
+  /** The model can answer with this many slots, and `spare` more that are for the high class alone. */
+  | {
+      readonly type: 'ready';
+      readonly model: string;
+      readonly slots: number;
+      readonly spare: number;
+    }
   /** Its replica is gone; what ran on it is reported by `ended` or `returned`, one by one. */
   | { readonly type: 'lost'; readonly model: string }
   /** No replica will come: what waits is dropped, what arrives is rejected. */
@@ -56,6 +72,8 @@ export interface Effects {
   granted(key: number, waitMs: number): void;
   /** Left the queue unserved. */
   dropped(key: number, reason: Drop, waitMs: number): void;
+  /** Makes room for the high class: its replica must be told, and `returned` must follow. */
+  preempted(key: number): void;
   /** Was running when it was cancelled: its replica must be told. Its slot is busy until `ended`. */
   interrupted(key: number): void;
 }

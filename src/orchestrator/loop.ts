@@ -11,17 +11,26 @@
  *
  * Timers  one, for the earliest queue deadline.
  * Units   ms of the monotonic clock.
- * Errors  `submit` throws model_failed, queue_full or draining; all else is thrown by the ticket's
+ * Errors  `submit` throws rate_limited, model_failed, queue_full or draining; all else is thrown by the ticket's
  *         events.
  */
 import type { Clock } from '../core/clock.ts';
-import type { CallContext, GenerationRequest, Ticket } from '../core/engine.ts';
+import type {
+  CallContext,
+  GenerationRequest,
+  ModelQueueInfo,
+  QueueInfo,
+  RateState,
+  Ticket,
+} from '../core/engine.ts';
 import { type HearthError, toHearthError, type WorkerError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Observer } from '../core/observer.ts';
+import type { Priority } from '../core/priority.ts';
 import { Answer } from './answer.ts';
-import { abortReason, type Call, toJob } from './call.ts';
+import { abortReason, type Call, estimateTokens, toJob } from './call.ts';
 import type { Drop, Effects, Rejection, SchedulerEvent } from './effects.ts';
+import { Limiter, type RateLimits } from './limiter.ts';
 import * as refusals from './refusals.ts';
 import type { CallEnd, CallListener, GenerateJob, RunningCall } from './running-calls.ts';
 import { Scheduler, type SchedulerLimits } from './scheduler.ts';
@@ -37,18 +46,23 @@ export interface ModelDesk {
 export interface LoopOptions {
   readonly models: readonly string[];
   readonly limits: SchedulerLimits;
+  /** Undefined: nothing is limited by time. */
+  readonly rateLimits: RateLimits | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly observer: Observer;
   readonly deskOf: (model: string) => ModelDesk;
 }
 
+/** Of those that wait, in `queue()`. */
+const LISTED_MAX = 100;
 /** What setTimeout can hold. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
 export class Loop {
   readonly #options: LoopOptions;
   readonly #scheduler: Scheduler;
+  readonly #limiter: Limiter | undefined;
   readonly #calls = new Map<number, Call>();
   readonly #inbox: SchedulerEvent[] = [];
   #isHandling = false;
@@ -63,6 +77,7 @@ export class Loop {
   constructor(options: LoopOptions) {
     this.#options = options;
     this.#scheduler = new Scheduler(options.models, options.limits, this.#effects());
+    this.#limiter = options.rateLimits && new Limiter(options.rateLimits);
   }
 
   /** Requests that wait or run. */
@@ -74,6 +89,9 @@ export class Loop {
   submit(request: GenerationRequest, context: CallContext): Ticket {
     const { clock, observer } = this.#options;
     const { requestId, priority, signal } = context;
+    const arrivedMs = clock.nowMs();
+    const tokens = estimateTokens(request);
+    this.#assertWithinRate(context.tenant, tokens, arrivedMs);
     const key = ++this.#lastKey;
     const cancel = (reason: HearthError) => {
       this.#calls.get(key)?.answer.abandon(reason);
@@ -83,7 +101,7 @@ export class Loop {
     const answer = new Answer({
       model: request.model,
       priority,
-      arrivedMs: clock.nowMs(),
+      arrivedMs,
       observer,
       onLeave: () => cancel(abortReason(signal)),
     });
@@ -93,19 +111,35 @@ export class Loop {
       context,
       answer,
       onAbort,
+      settle: undefined,
       deaths: 0,
       running: undefined,
+      isPreempted: false,
       isCountedAsWaiting: false,
     });
     this.#rejection = undefined;
-    this.post({ type: 'submitted', key, model: request.model, priority, units: 1 });
+    this.post({
+      type: 'submitted',
+      key,
+      model: request.model,
+      priority,
+      tenant: context.tenant,
+      units: 1,
+    });
     const rejection = this.#takeRejection();
     if (rejection !== undefined) {
       this.#calls.delete(key);
       throw this.#toError(rejection, request.model);
     }
+    // Only now: a request that was refused costs nothing.
+    const settle = this.#limiter?.spend(context.tenant, tokens, arrivedMs);
+    const call = this.#calls.get(key);
     // A grant may have ended it already: its prompt was too large for the channel.
-    if (this.#calls.has(key)) signal.addEventListener('abort', onAbort);
+    if (call === undefined) settle?.(0, arrivedMs);
+    else {
+      call.settle = settle;
+      signal.addEventListener('abort', onAbort);
+    }
     return { id: requestId, priority, events: answer };
   }
 
@@ -153,6 +187,7 @@ export class Loop {
       queued: (key, position) => this.#queued(this.#calls.get(key)!, position),
       granted: (key, waitMs) => this.#granted(this.#calls.get(key)!, waitMs),
       dropped: (key, reason, waitMs) => this.#dropped(this.#calls.get(key)!, reason, waitMs),
+      preempted: (key) => this.#preempted(this.#calls.get(key)),
       interrupted: (key) => this.#calls.get(key)?.running?.cancel(),
     };
   }
@@ -216,13 +251,23 @@ export class Loop {
   #listener(call: Call): CallListener {
     const { answer, request } = call;
     return {
-      accepted: (counts) => answer.accepted(counts),
-      tokens: (ids, text, nowMs) => answer.tokens(ids, text, nowMs),
+      accepted: (counts) => {
+        if (call.isPreempted) return;
+        answer.accepted(counts);
+        const { promptTokens, cachedTokens } = counts;
+        this.post({ type: 'accepted', key: call.key, promptTokens, cachedTokens });
+      },
+      tokens: (ids, text, nowMs) => {
+        if (call.isPreempted) return;
+        this.post({ type: 'generated', key: call.key, tokens: ids.length });
+        answer.tokens(ids, text, nowMs);
+      },
       starved: () => {
         answer.fail(refusals.slowReader());
         this.post({ type: 'cancelled', key: call.key });
       },
       finished: ({ reason, stop, ...usage }: CallEnd) => {
+        if (call.isPreempted) return this.#returned(call);
         const { promptTokens, cachedTokens, generatedTokens } = usage;
         if (reason === 'cancelled') answer.fail(refusals.endedUnasked(request.model));
         else {
@@ -231,6 +276,7 @@ export class Loop {
         this.#end(call);
       },
       failed: (error) => {
+        if (call.isPreempted) return this.#returned(call);
         answer.fail(error);
         this.#end(call);
       },
@@ -238,10 +284,28 @@ export class Loop {
     };
   }
 
+  /** Its slot is wanted. What its run still says is not heard: it will be begun anew. */
+  #preempted(call: Call | undefined): void {
+    // It could not be sent: its end is on its way to the scheduler.
+    if (call?.running === undefined) return;
+    const { request, context, running } = call;
+    call.isPreempted = true;
+    this.#options.observer.preempted({ model: request.model, priority: context.priority });
+    running.cancel();
+  }
+
+  #returned(call: Call): void {
+    call.isPreempted = false;
+    call.running = undefined;
+    this.post({ type: 'returned', key: call.key });
+    this.reportSlots(call.request.model);
+  }
+
   /** Its worker has died with it. */
   #lost(call: Call, error: WorkerError): void {
     const { answer, context, request } = call;
     call.running = undefined;
+    call.isPreempted = false;
     call.deaths += 1;
     if (!answer.isOver && answer.isUntouched && call.deaths === 1) {
       const { requestId } = context;
@@ -260,8 +324,9 @@ export class Loop {
     this.reportSlots(call.request.model);
   }
 
-  #forget({ key, context, onAbort }: Call): void {
+  #forget({ key, context, onAbort, answer, settle }: Call): void {
     this.#calls.delete(key);
+    settle?.(answer.tokensTaken, this.#options.clock.nowMs());
     context.signal.removeEventListener('abort', onAbort);
     if (this.#calls.size === 0) this.#onIdle?.();
   }
@@ -276,6 +341,15 @@ export class Loop {
     if (!call.isCountedAsWaiting) return;
     call.isCountedAsWaiting = false;
     this.#options.observer.dequeued({ ...labels(call), ...how });
+  }
+
+  #assertWithinRate(tenant: string, tokens: number, nowMs: number): void {
+    const { rateLimits, observer } = this.#options;
+    if (this.#limiter === undefined || rateLimits === undefined) return;
+    const delayMs = this.#limiter.delayMs(tenant, tokens, nowMs);
+    if (delayMs === 0) return;
+    observer.rejected('rate_limited');
+    throw refusals.rateLimited(delayMs, tokens, rateLimits);
   }
 
   #takeRejection() {
@@ -310,6 +384,44 @@ export class Loop {
     this.#scheduler.forEachWaiting(model, (key, position) => {
       this.#calls.get(key)?.answer.waiting(why, position);
     });
+  }
+
+  rate(tenant: string): RateState | undefined {
+    return this.#limiter?.state(tenant, this.#options.clock.nowMs());
+  }
+
+  queue(): QueueInfo {
+    const nowMs = this.#options.clock.nowMs();
+    return {
+      depth: this.#scheduler.depth,
+      depthMax: this.#options.limits.queueDepthMax,
+      models: this.#options.models.map((name) => this.#modelQueue(name, nowMs)),
+    };
+  }
+
+  #modelQueue(name: string, nowMs: number): ModelQueueInfo {
+    const scheduler = this.#scheduler;
+    const { busy, free } = scheduler.counts(name);
+    const first: ModelQueueInfo['first'][number][] = [];
+    scheduler.forEachWaiting(name, (key) => {
+      if (first.length >= LISTED_MAX) return;
+      const { context, answer } = this.#calls.get(key)!;
+      const { requestId, priority } = context;
+      first.push({ requestId, priority, waitedMs: nowMs - answer.arrivedMs });
+    });
+    const byClass = (value: (priority: Priority) => number) => ({
+      high: value('high'),
+      normal: value('normal'),
+      low: value('low'),
+    });
+    return {
+      name,
+      busy,
+      free,
+      waiting: byClass((priority) => scheduler.waitingOf(name, priority)),
+      estimateMs: byClass((priority) => scheduler.estimateWaitMs(name, priority)),
+      first,
+    };
   }
 
   reportSlots(model: string): void {

@@ -7,16 +7,25 @@
  *
  * Timers  one interval, for liveness, positions and vitals.
  * Units   ms of the monotonic clock.
- * Errors  `submit` rejects with model_not_found, model_failed, queue_full, draining or
+ * Errors  `submit` rejects with model_not_found, rate_limited, model_failed, queue_full, draining or
  *         client_closed_request; all else is thrown by the ticket's events.
  */
 import type { Clock } from '../core/clock.ts';
-import type { CallContext, Engine, GenerationRequest, ModelInfo, Ticket } from '../core/engine.ts';
+import type {
+  CallContext,
+  Engine,
+  GenerationRequest,
+  ModelInfo,
+  QueueInfo,
+  RateState,
+  Ticket,
+} from '../core/engine.ts';
 import { HearthError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Observer } from '../core/observer.ts';
 import type { ModelSpec } from '../models/spec.ts';
 import { abortReason } from './call.ts';
+import type { RateLimits } from './limiter.ts';
 import { Loop } from './loop.ts';
 import * as refusals from './refusals.ts';
 import type { SchedulerLimits } from './scheduler.ts';
@@ -27,6 +36,8 @@ export interface OrchestratorOptions {
   /** The default model first. */
   readonly models: readonly ModelSpec[];
   readonly limits: SchedulerLimits;
+  /** Absent: nothing is limited by time. */
+  readonly rateLimits?: RateLimits | undefined;
   readonly worker: Omit<WorkerSettings, 'slowReaderMs'> & {
     /** How long `close` lets requests go on. */
     readonly drainTimeoutMs: number;
@@ -55,11 +66,13 @@ export class Orchestrator implements Engine, AsyncDisposable {
   #stopping: Promise<void> | undefined;
 
   constructor(options: OrchestratorOptions) {
-    const { models, limits, worker, clock, log, observer, newRunId, prespawned } = options;
+    const { models, limits, rateLimits, worker, clock, log, observer } = options;
+    const { newRunId, prespawned } = options;
     this.#options = options;
     this.#loop = new Loop({
       models: models.map(({ name }) => name),
       limits,
+      rateLimits,
       clock,
       log,
       observer,
@@ -94,6 +107,14 @@ export class Orchestrator implements Engine, AsyncDisposable {
 
   models(): readonly ModelInfo[] {
     return [...this.#supervisors.values()].map(({ info }) => info);
+  }
+
+  rate(tenant: string): RateState | undefined {
+    return this.#loop.rate(tenant);
+  }
+
+  queue(): QueueInfo {
+    return this.#loop.queue();
   }
 
   async submit(request: GenerationRequest, context: CallContext): Promise<Ticket> {
@@ -160,8 +181,8 @@ export class Orchestrator implements Engine, AsyncDisposable {
       this.#loop.reportSlots(model);
     };
     return {
-      ready: (model, slots) => {
-        this.#loop.post({ type: 'ready', model, slots });
+      ready: (model, slots, spare) => {
+        this.#loop.post({ type: 'ready', model, slots, spare });
         told(model);
       },
       lost: (model) => {

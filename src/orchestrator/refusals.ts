@@ -5,6 +5,7 @@
 import type { GenerationRequest } from '../core/engine.ts';
 import { CapacityError, RequestError, WorkerError } from '../core/errors.ts';
 import type { Priority } from '../core/priority.ts';
+import type { RateLimits } from './limiter.ts';
 
 /** After this a server that is stopped may be back. */
 const BACK_AFTER_MS = 1_000;
@@ -18,6 +19,16 @@ export function unknownModel({ model }: GenerationRequest, known: readonly strin
 export function modelFailed(model: string, reason: string | undefined): CapacityError {
   const message = `The model ${model} has failed: ${reason ?? 'its worker died too often.'}`;
   return new CapacityError('model_failed', message, { retryAfterMs: undefined });
+}
+
+/** `delayMs` infinite: it asks for more tokens than a minute ever has. */
+export function rateLimited(delayMs: number, tokens: number, limits: RateLimits): CapacityError {
+  if (delayMs === Number.POSITIVE_INFINITY) {
+    const message = `The request may need ${tokens} tokens and a minute has ${limits.tokensPerMinute}. Ask for fewer max_tokens, or raise tokens_per_minute.`;
+    return new CapacityError('rate_limited', message, { retryAfterMs: undefined });
+  }
+  const message = `More was asked for than the rate limit allows. Try again after ${Math.ceil(delayMs)} ms, or raise [rate_limit].`;
+  return new CapacityError('rate_limited', message, { retryAfterMs: delayMs });
 }
 
 export function queueFull(depthMax: number, retryAfterMs: number | undefined): CapacityError {

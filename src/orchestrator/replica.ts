@@ -235,7 +235,8 @@ export class Replica {
     this.#state = 'loading';
     this.#options.onLoading();
     this.#arm(settings.loadTimeoutMs, 'did not load the model');
-    const { path, contextTokens, slots, threads, gpu, options } = model;
+    const { path, contextTokens, threads, gpu, options } = model;
+    const slots = model.slots + model.highSpare;
     const { heartbeatIntervalMs } = settings;
     this.#channel.send({ type: 'welcome', version: VERSION, heartbeatIntervalMs });
     this.#channel.send({ type: 'load', path, contextTokens, slots, threads, gpu, options });

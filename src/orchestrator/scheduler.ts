@@ -1,9 +1,11 @@
 /**
  * Who runs next. Pure: events in, effects out; no I/O, no clock, no timer, no randomness.
  *
- * Strict order of classes (high, normal, low), FIFO within (model, class), capacity per model.
- * The head of the order is never overtaken by a smaller request, so that a large one is not
- * starved. Requests that run and wait are counted together over all models against one limit.
+ * Capacity per model: `model-slots.ts` says who gets a slot, `model-queue.ts` who is next. Requests that
+ * run and wait are counted together over all models against one limit.
+ *
+ * Tokens are charged to class and tenant as they are computed, never by estimate: one that is corrected
+ * later has by then let somebody else go first.
  *
  * The states of a request are drawn in `effects.ts`. Invariants, each a property test: a request
  * ends exactly once; running units never exceed the slots; what was cancelled is never granted;
@@ -17,9 +19,11 @@
 import { BugError } from '../core/errors.ts';
 import { PRIORITIES, type Priority } from '../core/priority.ts';
 import type { Drop, Effects, Rejection, SchedulerEvent } from './effects.ts';
-import { ClassQueue, type Entry } from './queue.ts';
+import type { Policy } from './model-queue.ts';
+import { ModelSlots, NO_CHARGE } from './model-slots.ts';
+import type { Entry } from './queue.ts';
 
-export interface SchedulerLimits {
+export interface SchedulerLimits extends Policy {
   /** Requests that may run and wait, over all models. */
   readonly queueDepthMax: number;
   /** How long a request of a class may wait for a slot. */
@@ -27,22 +31,16 @@ export interface SchedulerLimits {
 }
 
 interface Model {
-  readonly queues: Readonly<Record<Priority, ClassQueue>>;
-  /** 0 while no replica can answer. */
-  slots: number;
-  busyUnits: number;
-  waiting: number;
+  readonly slots: ModelSlots;
   hasFailed: boolean;
-  /** Moving average of grant to end; undefined until a request has ended. */
-  serviceMs: number | undefined;
 }
 
 /** The shortest time after which a retry is suggested: less would be a busy loop. */
 const RETRY_MIN_MS = 250;
 /** Suggested while nothing has been measured yet. */
 const RETRY_UNKNOWN_MS = 1_000;
-/** Weight of the newest sample in the moving average of service times. */
-const SERVICE_WEIGHT = 0.2;
+/** A prompt token that was found in a cache costs nearly nothing. */
+const CACHED_WEIGHT = 0.1;
 
 export class Scheduler {
   readonly #limits: SchedulerLimits;
@@ -57,14 +55,7 @@ export class Scheduler {
     this.#limits = limits;
     this.#effects = effects;
     for (const name of models) {
-      this.#models.set(name, {
-        queues: { high: new ClassQueue(), normal: new ClassQueue(), low: new ClassQueue() },
-        slots: 0,
-        busyUnits: 0,
-        waiting: 0,
-        hasFailed: false,
-        serviceMs: undefined,
-      });
+      this.#models.set(name, { slots: new ModelSlots(limits), hasFailed: false });
     }
   }
 
@@ -76,9 +67,9 @@ export class Scheduler {
   /** When the next waiter's time is up; undefined when nobody waits. */
   get nextDeadlineMs(): number | undefined {
     let earliest: number | undefined;
-    for (const { queues } of this.#models.values()) {
+    for (const { slots } of this.#models.values()) {
       for (const priority of PRIORITIES) {
-        const deadline = queues[priority].head?.deadlineMs;
+        const deadline = slots.queue.oldest(priority)?.deadlineMs;
         if (deadline !== undefined && (earliest === undefined || deadline < earliest)) {
           earliest = deadline;
         }
@@ -87,25 +78,25 @@ export class Scheduler {
     return earliest;
   }
 
+  /** `free` are slots that any class may have. */
   counts(model: string): {
     readonly busy: number;
     readonly free: number;
     readonly waiting: number;
   } {
-    const { slots, busyUnits, waiting } = this.#model(model);
-    return { busy: busyUnits, free: Math.max(0, slots - busyUnits), waiting };
+    const { slots } = this.#model(model);
+    return { ...slots.counts, waiting: slots.queue.length };
   }
 
-  /** Visits the waiters of a model in the order in which they will be granted. O(waiters). */
+  waitingOf(model: string, priority: Priority): number {
+    return this.#model(model).slots.queue.lengthOf(priority);
+  }
+
+  /** Visits the waiters of a model by class and arrival, near the order of grants. O(waiters). */
   forEachWaiting(model: string, visit: (key: number, position: number) => void): void {
-    const { queues } = this.#model(model);
-    let position = 0;
-    for (const priority of PRIORITIES) {
-      for (let entry = queues[priority].head; entry !== undefined; entry = entry.next) {
-        visit(entry.key, position);
-        position += 1;
-      }
-    }
+    this.#model(model).slots.queue.forEach((entry, position) => {
+      visit(entry.key, position);
+    });
   }
 
   /** Until a request that came now would be granted, by what the model's requests took so far. */
@@ -124,6 +115,12 @@ export class Scheduler {
       case 'ended':
         this.#end(event.key, nowMs);
         break;
+      case 'accepted':
+        this.#accept(event);
+        break;
+      case 'generated':
+        this.#generate(event);
+        break;
       case 'returned':
         this.#putBack(event.key, nowMs);
         break;
@@ -131,10 +128,10 @@ export class Scheduler {
         this.#dropLate(nowMs);
         break;
       case 'ready':
-        this.#setSlots(event.model, event.slots, nowMs);
+        this.#setSlots(event.model, event, nowMs);
         break;
       case 'lost':
-        this.#setSlots(event.model, 0, nowMs);
+        this.#setSlots(event.model, { slots: 0, spare: 0 }, nowMs);
         break;
       case 'failed':
         this.#fail(event.model, nowMs);
@@ -153,10 +150,8 @@ export class Scheduler {
     }
   }
 
-  #submit(
-    { key, model: name, priority, units }: Extract<SchedulerEvent, { type: 'submitted' }>,
-    nowMs: number,
-  ): void {
+  #submit(event: Extract<SchedulerEvent, { type: 'submitted' }>, nowMs: number): void {
+    const { key, model: name, priority, tenant, units } = event;
     const model = this.#model(name);
     if (this.#entries.has(key)) throw new BugError(`Request key ${key} was submitted twice`);
     const rejection = this.#rejection(model);
@@ -168,6 +163,7 @@ export class Scheduler {
       key,
       model: name,
       priority,
+      tenant,
       units,
       arrival: this.#arrivals++,
       submittedMs: nowMs,
@@ -175,13 +171,15 @@ export class Scheduler {
       grantedMs: undefined,
       heldUnits: 0,
       isCancelled: false,
-      previous: undefined,
-      next: undefined,
+      isTouched: false,
+      charged: NO_CHARGE,
+      inClass: { previous: undefined, next: undefined },
+      inTenant: { previous: undefined, next: undefined },
     };
     this.#entries.set(key, entry);
-    const position = waitingBefore(model, priority);
-    model.queues[priority].push(entry);
-    model.waiting += 1;
+    const { queue } = model.slots;
+    const position = queue.before(priority);
+    queue.push(entry);
     this.#grant(model, nowMs);
     if (entry.grantedMs === undefined) this.#effects.queued(key, position);
   }
@@ -201,33 +199,37 @@ export class Scheduler {
     this.#grant(model, nowMs);
   }
 
+  #accept({
+    key,
+    promptTokens,
+    cachedTokens,
+  }: Extract<SchedulerEvent, { type: 'accepted' }>): void {
+    const { entry, model } = this.#running(key);
+    const readTokens = promptTokens - cachedTokens + CACHED_WEIGHT * cachedTokens;
+    model.slots.charge(entry, { readTokens, generatedTokens: 0 });
+  }
+
+  #generate({ key, tokens }: Extract<SchedulerEvent, { type: 'generated' }>): void {
+    const { entry, model } = this.#running(key);
+    entry.isTouched = true;
+    model.slots.charge(entry, { readTokens: 0, generatedTokens: tokens });
+  }
+
   #end(key: number, nowMs: number): void {
-    const { entry, model, grantedMs } = this.#running(key);
+    const { entry, model } = this.#running(key);
     this.#entries.delete(key);
-    model.busyUnits -= entry.heldUnits;
-    const tookMs = nowMs - grantedMs;
-    model.serviceMs =
-      model.serviceMs === undefined
-        ? tookMs
-        : model.serviceMs + SERVICE_WEIGHT * (tookMs - model.serviceMs);
+    model.slots.end(entry, nowMs);
     this.#grant(model, nowMs);
   }
 
   #putBack(key: number, nowMs: number): void {
     const { entry, model } = this.#running(key);
-    model.busyUnits -= entry.heldUnits;
-    entry.heldUnits = 0;
-    entry.grantedMs = undefined;
-    model.queues[entry.priority].putBack(entry);
-    model.waiting += 1;
+    model.slots.putBack(entry);
     const drop = this.#dropOnReturn(model, entry);
-    if (drop !== undefined) {
-      this.#drop(model, entry, drop, nowMs);
-      return;
-    }
+    if (drop !== undefined) this.#drop(model, entry, drop, nowMs);
     this.#grant(model, nowMs);
-    if (entry.grantedMs === undefined) {
-      this.#effects.queued(key, waitingBefore(model, entry.priority, entry));
+    if (drop === undefined && entry.grantedMs === undefined) {
+      this.#effects.queued(key, model.slots.queue.before(entry.priority, entry));
     }
   }
 
@@ -237,16 +239,20 @@ export class Scheduler {
     return model.hasFailed ? 'model_failed' : undefined;
   }
 
-  #setSlots(name: string, slots: number, nowMs: number): void {
+  #setSlots(
+    name: string,
+    size: { readonly slots: number; readonly spare: number },
+    nowMs: number,
+  ): void {
     const model = this.#model(name);
-    model.slots = slots;
-    if (slots > 0) model.hasFailed = false;
+    model.slots.resize(size);
+    if (size.slots > 0) model.hasFailed = false;
     this.#grant(model, nowMs);
   }
 
   #fail(name: string, nowMs: number): void {
     const model = this.#model(name);
-    model.slots = 0;
+    model.slots.resize({ slots: 0, spare: 0 });
     model.hasFailed = true;
     this.#dropWaiting(model, 'model_failed', nowMs);
   }
@@ -259,49 +265,42 @@ export class Scheduler {
 
   #dropLate(nowMs: number): void {
     for (const model of this.#models.values()) {
-      for (const priority of PRIORITIES) {
-        const queue = model.queues[priority];
-        for (
-          let head = queue.head;
-          head !== undefined && head.deadlineMs <= nowMs;
-          head = queue.head
-        ) {
-          this.#drop(model, head, 'queue_timeout', nowMs);
-        }
-      }
+      this.#dropWhile(model, ({ deadlineMs }) => deadlineMs <= nowMs, 'queue_timeout', nowMs);
       this.#grant(model, nowMs);
     }
   }
 
   #dropWaiting(model: Model, reason: Drop, nowMs: number): void {
+    this.#dropWhile(model, () => true, reason, nowMs);
+  }
+
+  /** The oldest of each class, for as long as they are to go. */
+  #dropWhile(model: Model, must: (entry: Entry) => boolean, reason: Drop, nowMs: number): void {
+    const { queue } = model.slots;
     for (const priority of PRIORITIES) {
-      const queue = model.queues[priority];
-      for (let head = queue.head; head !== undefined; head = queue.head) {
-        this.#drop(model, head, reason, nowMs);
+      for (
+        let oldest = queue.oldest(priority);
+        oldest !== undefined && must(oldest);
+        oldest = queue.oldest(priority)
+      ) {
+        this.#drop(model, oldest, reason, nowMs);
       }
     }
   }
 
-  #drop(model: Model, entry: Entry, reason: Drop, nowMs: number): void {
-    model.queues[entry.priority].remove(entry);
-    model.waiting -= 1;
+  #drop({ slots }: Model, entry: Entry, reason: Drop, nowMs: number): void {
+    slots.queue.remove(entry);
+    slots.queue.leave(entry);
     this.#entries.delete(entry.key);
     this.#effects.dropped(entry.key, reason, nowMs - entry.submittedMs);
   }
 
-  #grant(model: Model, nowMs: number): void {
-    while (model.waiting > 0) {
-      const head = firstWaiting(model);
-      if (head === undefined || model.slots === 0) return;
-      const units = Math.min(head.units, model.slots);
-      if (units > model.slots - model.busyUnits) return;
-      model.queues[head.priority].remove(head);
-      model.waiting -= 1;
-      model.busyUnits += units;
-      head.heldUnits = units;
-      head.grantedMs = nowMs;
-      this.#effects.granted(head.key, nowMs - head.submittedMs);
+  #grant({ slots }: Model, nowMs: number): void {
+    for (let entry = slots.grantNext(nowMs); entry !== undefined; entry = slots.grantNext(nowMs)) {
+      this.#effects.granted(entry.key, nowMs - entry.submittedMs);
     }
+    const preempted = slots.preemptNext();
+    if (preempted !== undefined) this.#effects.preempted(preempted.key);
   }
 
   #rejection(model: Model): Rejection | undefined {
@@ -322,9 +321,9 @@ export class Scheduler {
   }
 
   #estimateMs(model: Model, priority: Priority): number {
-    if (model.serviceMs === undefined || model.slots === 0) return RETRY_UNKNOWN_MS;
-    const before = waitingBefore(model, priority) + 1;
-    const estimateMs = Math.ceil((before * model.serviceMs) / model.slots);
+    const { msPerRequest, queue } = model.slots;
+    if (msPerRequest === undefined) return RETRY_UNKNOWN_MS;
+    const estimateMs = Math.ceil((queue.before(priority) + 1) * msPerRequest);
     return Math.max(
       RETRY_MIN_MS,
       Math.min(estimateMs, Math.ceil(this.#limits.queueTimeoutMs[priority])),
@@ -337,27 +336,11 @@ export class Scheduler {
     return model;
   }
 
-  #running(key: number): { entry: Entry; model: Model; grantedMs: number } {
+  #running(key: number): { entry: Entry; model: Model } {
     const entry = this.#entries.get(key);
     if (entry?.grantedMs === undefined) throw new BugError(`Request key ${key} is not running`);
-    return { entry, model: this.#model(entry.model), grantedMs: entry.grantedMs };
+    return { entry, model: this.#model(entry.model) };
   }
-}
-
-function firstWaiting({ queues }: Model): Entry | undefined {
-  return queues.high.head ?? queues.normal.head ?? queues.low.head;
-}
-
-/** Waiters that will be granted before `entry`, or before one that joined the class now. */
-function waitingBefore({ queues }: Model, priority: Priority, entry?: Entry): number {
-  let before = 0;
-  for (const other of PRIORITIES) {
-    if (other === priority) break;
-    before += queues[other].length;
-  }
-  if (entry === undefined) return before + queues[priority].length;
-  for (let ahead = entry.previous; ahead !== undefined; ahead = ahead.previous) before += 1;
-  return before;
 }
 
 function assertNever(event: never): never {

@@ -37,7 +37,8 @@ export interface WorkerSettings extends ReplicaSettings, RestartLimits {
 
 /** Where a supervisor reports to; synchronous, and nothing of it throws. */
 export interface SupervisorHost {
-  ready(model: string, slots: number): void;
+  /** `slots` for every class, `spare` more for the high one. */
+  ready(model: string, slots: number, spare: number): void;
   /** Told before the calls that ran there. */
   lost(model: string): void;
   failed(model: string): void;
@@ -102,7 +103,7 @@ export class Supervisor {
       reason: this.#reason,
       progress: this.#progress,
       createdS: this.#createdS,
-      slots: this.#loaded?.slots ?? slots,
+      slots: Math.min(this.#loaded?.slots ?? slots, slots),
       contextTokens: this.#loaded?.contextTokens ?? contextTokens,
       defaults,
       facts: this.#loaded?.facts,
@@ -221,7 +222,9 @@ export class Supervisor {
     this.#setState('ready');
     observer.modelLoaded(model.name, tookMs);
     log.info({ tookMs: Math.round(tookMs), parts: loaded.loadMs }, 'model loaded');
-    host.ready(model.name, loaded.slots);
+    // A backend may have given fewer than it was asked for: the shared ones come first.
+    const spare = Math.max(0, loaded.slots - model.slots);
+    host.ready(model.name, loaded.slots - spare, spare);
   }
 
   async #restart({ code }: WorkerError, delayMs: number): Promise<void> {

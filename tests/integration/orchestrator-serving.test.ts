@@ -116,6 +116,34 @@ describe('Orchestrator', () => {
     expect(band.count('rejected')).toBe(1);
   });
 
+  test('above the rate limit: 429 with the time, and the tokens are settled', async () => {
+    const band = await start({
+      slots: 1,
+      rateLimits: {
+        requestsPerMinute: 3,
+        burst: { requests: 3, windowMs: 1_000 },
+        tokensPerMinute: 100,
+      },
+    });
+    const { orchestrator } = band;
+    const tooMuch = await band.ask('x', { maxTokens: 200 });
+    expect([tooMuch.error?.code, tooMuch.error?.retryable]).toEqual(['rate_limited', false]);
+    expect((await band.ask('hello', { maxTokens: 50 })).text).toBe('hello');
+    const { requests, tokens } = orchestrator.rate('t')!;
+    expect([requests.remaining, tokens?.limit]).toEqual([2, 100]);
+    expect(tokens!.remaining).toBeGreaterThan(80);
+    await band.ask('hello', { maxTokens: 5 });
+    await band.ask('hello', { maxTokens: 5 });
+    const { error } = await band.ask('hello', { maxTokens: 5 });
+    expect(error?.code).toBe('rate_limited');
+    const { retryAfterMs } = error!.toJSON() as { retryAfterMs: number };
+    expect(retryAfterMs).toBeGreaterThan(50_000);
+    expect(retryAfterMs).toBeLessThanOrEqual(60_000);
+    // Those that were refused have cost nothing.
+    expect(orchestrator.rate('t')!.requests.remaining).toBe(0);
+    expect(band.count('rejected')).toBe(2);
+  });
+
   test('a request waits no longer than its class allows', async () => {
     const queueTimeoutMs = { high: 30_000, normal: 30_000, low: 50 };
     const band = await start({ slots: 1, limits: { queueTimeoutMs } });
@@ -127,11 +155,82 @@ describe('Orchestrator', () => {
     expect(band.count('queueTimeout')).toBe(1);
   });
 
+  test('the queue says who waits, for how long, and what came first', async () => {
+    const band = await start({ slots: 1, limits: { queueDepthMax: 9 } });
+    const asks = [band.ask('[[slow:10]][[tokens:30]]x')];
+    await band.until(() => band.count('firstToken') === 1);
+    for (const priority of ['low', 'high', 'low'] as const) asks.push(band.ask('x', { priority }));
+    await band.until(() => band.count('queued') === 4);
+    const { depth, depthMax, models } = band.orchestrator.queue();
+    expect([depth, depthMax]).toEqual([4, 9]);
+    expect(models).toMatchObject([
+      { name: 'a', busy: 1, free: 0, waiting: { high: 1, normal: 0, low: 2 } },
+    ]);
+    expect(models[0]!.first.map(({ priority }) => priority)).toEqual(['high', 'low', 'low']);
+    for (const { waitedMs } of models[0]!.first) expect(waitedMs).toBeGreaterThanOrEqual(0);
+    await Promise.all(asks);
+    expect(band.orchestrator.queue().models[0]).toMatchObject({ busy: 0, free: 1, first: [] });
+  });
+
+  test('a high request has a slot of its own while low ones fill the others', async () => {
+    const band = await start({ slots: 1, highSpare: 1 });
+    const long = band.ask('[[slow:10]][[tokens:60]]x', { priority: 'low' });
+    await band.until(() => band.count('firstToken') === 1);
+    const next = band.ask('next', { priority: 'low' });
+    const order: string[] = [];
+    await Promise.all([
+      long.then(() => order.push('long')),
+      next.then(() => order.push('next')),
+      band.ask('now', { priority: 'high' }).then(() => order.push('high')),
+    ]);
+    expect(order).toEqual(['high', 'long', 'next']);
+    expect(band.count('preempted')).toBe(0);
+  });
+
+  test('a low request without a token makes room for a high one, and is answered after it', async () => {
+    const band = await start({ slots: 1 });
+    const low = band.ask('[[prefill:400]]patience', { priority: 'low' });
+    await band.until(() => band.count('dequeued') === 1);
+    const high = await band.ask('now', { priority: 'high' });
+    expect(high.text).toBe('now');
+    expect(band.count('preempted')).toBe(1);
+    const { text, error, events } = await low;
+    expect(error).toBeUndefined();
+    expect(text).toBe('patience');
+    expect(events.filter(({ type }) => type === 'started')).toHaveLength(1);
+    expect(events.filter(({ type }) => type === 'done')).toHaveLength(1);
+  });
+
+  test('a low request that has been read from keeps its slot', async () => {
+    const band = await start({ slots: 1 });
+    const low = band.ask('[[slow:10]][[tokens:30]]x', { priority: 'low' });
+    await band.until(() => band.count('firstToken') === 1);
+    const order: string[] = [];
+    await Promise.all([
+      low.then(() => order.push('low')),
+      band.ask('now', { priority: 'high' }).then(() => order.push('high')),
+    ]);
+    expect(order).toEqual(['low', 'high']);
+    expect(band.count('preempted')).toBe(0);
+  });
+
+  test('a preempted request that its client leaves is over', async () => {
+    const band = await start({ slots: 1 });
+    const leaving = new AbortController();
+    const low = band.ask('[[prefill:400]]x', { priority: 'low', signal: leaving.signal });
+    await band.until(() => band.count('dequeued') === 1);
+    const high = band.ask('now', { priority: 'high' });
+    leaving.abort();
+    expect((await low).error?.code).toBe('client_closed_request');
+    expect((await high).text).toBe('now');
+    expect((await band.ask('still here')).text).toBe('still here');
+  });
+
   // MX-009
-  test('higher classes go first, arrival decides within a class', async () => {
+  test('classes share by weight, the higher first, and arrival decides within one', async () => {
     const band = await start({ slots: 1 });
     const order: string[] = [];
-    const begun = band.ask('[[slow:10]][[tokens:10]]x');
+    const begun = band.ask('[[slow:10]][[tokens:10]]x', { priority: 'low' });
     await band.until(() => band.count('firstToken') === 1);
     const asks = (['low', 'normal', 'high', 'normal', 'high'] as const).map(
       async (priority, index) => {
@@ -140,7 +239,8 @@ describe('Orchestrator', () => {
       },
     );
     await Promise.all([begun, ...asks]);
-    expect(order).toEqual(['high 2', 'high 4', 'normal 1', 'normal 3', 'low 0']);
+    // A token of normal weighs more than one of high, and the low one has run for ten.
+    expect(order).toEqual(['high 2', 'normal 1', 'high 4', 'normal 3', 'low 0']);
   });
 
   test('a worker that was spawned before is adopted', async () => {
@@ -236,8 +336,9 @@ describe('cancelling', () => {
       const last = band.seen.findLast(([name]) => name === 'slots');
       return (last?.[2] as { busy: number } | undefined)?.busy === 0;
     });
-    expect(band.count('queued')).toBe(200);
-    expect(band.count('dequeued')).toBe(200);
+    // One that made room for a high one waited twice.
+    expect(band.count('queued')).toBeGreaterThanOrEqual(200);
+    expect(band.count('dequeued')).toBe(band.count('queued'));
     expect(band.count('ended')).toBe(200);
     expect((await band.ask('still here')).text).toBe('still here');
   });

@@ -24,10 +24,13 @@ export interface Setup {
   /** Name of a model → its script. The default is one model `a` that echoes, with 2 slots. */
   readonly models?: Readonly<Record<string, object>>;
   readonly slots?: number;
+  /** 0: tests of one class need no lane for another. */
+  readonly highSpare?: number;
   /** A program in tests/fixtures/workers instead of the real worker. */
   readonly fixture?: string;
   readonly worker?: Partial<OrchestratorOptions['worker']>;
   readonly limits?: Partial<OrchestratorOptions['limits']>;
+  readonly rateLimits?: OrchestratorOptions['rateLimits'];
   readonly prespawned?: OrchestratorOptions['prespawned'];
 }
 
@@ -60,7 +63,16 @@ export class Orchestra {
   readonly #waiters = new Set<() => void>();
   #requests = 0;
 
-  constructor({ models = { a: {} }, slots = 2, fixture, worker, limits, prespawned }: Setup = {}) {
+  constructor({
+    models = { a: {} },
+    slots = 2,
+    highSpare = 0,
+    fixture,
+    worker,
+    limits,
+    rateLimits,
+    prespawned,
+  }: Setup = {}) {
     for (const [name, script] of Object.entries(models)) this.write(name, script);
     this.orchestrator = new Orchestrator({
       models: Object.keys(models).map((name) => ({
@@ -68,6 +80,7 @@ export class Orchestra {
         backend: 'fake',
         path: this.path(name),
         slots,
+        highSpare,
         contextTokens: 4_096,
         threads: 1,
         gpu: 'off',
@@ -76,8 +89,11 @@ export class Orchestra {
       limits: {
         queueDepthMax: 1_000,
         queueTimeoutMs: { high: 30_000, normal: 30_000, low: 30_000 },
+        weights: { high: 8, normal: 3, low: 1 },
+        agedAfterMs: { high: 2_000, normal: 10_000, low: 15_000 },
         ...limits,
       },
+      rateLimits,
       worker: {
         startTimeoutMs: 20_000,
         loadTimeoutMs: 20_000,

@@ -11,6 +11,8 @@ import type {
   GenerationEvent,
   GenerationRequest,
   ModelInfo,
+  QueueInfo,
+  RateState,
   Ticket,
 } from '../../src/core/engine.ts';
 import type { HearthError } from '../../src/core/errors.ts';
@@ -58,6 +60,7 @@ export const SCRIPTED_MODEL: ModelInfo = {
 export interface ScriptedEngineOptions {
   readonly models?: readonly ModelInfo[];
   readonly scripts?: readonly Script[];
+  readonly rate?: RateState | undefined;
   /** Keeps every submitted request for inspection. Off for long measurements. */
   readonly keeps?: boolean;
 }
@@ -67,20 +70,35 @@ export class ScriptedEngine implements Engine {
   #models: readonly ModelInfo[];
   readonly #scripts: readonly Script[];
   readonly #keeps: boolean;
+  readonly #rate: RateState | undefined;
   #count = 0;
 
   constructor({
     models = [SCRIPTED_MODEL],
     scripts = [{}],
+    rate,
     keeps = true,
   }: ScriptedEngineOptions = {}) {
     this.#models = models;
     this.#scripts = scripts;
+    this.#rate = rate;
     this.#keeps = keeps;
   }
 
   models(): readonly ModelInfo[] {
     return this.#models;
+  }
+
+  rate(): RateState | undefined {
+    return this.#rate;
+  }
+
+  queue(): QueueInfo {
+    const none = { high: 0, normal: 0, low: 0 };
+    const models = this.#models.map(({ name, slots }) => {
+      return { name, busy: 0, free: slots, waiting: none, estimateMs: none, first: [] };
+    });
+    return { depth: 0, depthMax: 100, models };
   }
 
   setModels(models: readonly ModelInfo[]): void {

@@ -235,6 +235,25 @@ describe('probes', () => {
     expect((await admin.request(CHAT, post(HELLO))).status).toBe(404);
     expect((await admin.request('/metrics')).status).toBe(200);
   });
+
+  test('/admin/queue shows who runs and who waits, on the admin port alone', async () => {
+    const { app, admin } = setUp({ models: [model('a', 'ready')] });
+    const response = await admin.request('/admin/queue');
+    expect(await response.json()).toEqual({
+      depth: 0,
+      depth_max: 100,
+      models: [
+        {
+          name: 'a',
+          slots: { busy: 0, free: 4 },
+          waiting: { high: 0, normal: 0, low: 0 },
+          estimated_wait_s: { high: 0, normal: 0, low: 0 },
+          first: [],
+        },
+      ],
+    });
+    expect((await app.request('/admin/queue')).status).toBe(404);
+  });
 });
 
 describe('models', () => {

@@ -102,9 +102,6 @@ describe('loadConfig', () => {
     ['MLX_IDLE_TIMEOUT', '300'],
     ['MLX_LOG_DIR', '/var/log'],
     ['MLX_USE_STDIO', '1'],
-    ['MLX_RATE_LIMIT_ENABLED', '1'],
-    ['MLX_RATE_LIMIT_RPM', '60'],
-    ['MLX_RATE_LIMIT_BURST', '10'],
     ['MLX_QUEUE_MAX_DEPTH', '50'],
     ['HEARTH_TIER', 'auto'],
   ])('%s, whose part is not built, is refused by name', (name, text) => {
@@ -115,8 +112,8 @@ describe('loadConfig', () => {
   });
 
   test('what asks for nothing is accepted also where the part is not built', () => {
-    const environment = { MLX_USE_STDIO: '0', MLX_RATE_LIMIT_ENABLED: 'false', MLX_LOG_DIR: '' };
-    expect(problemsOf('[rate_limit]\nenabled = false', { environment })).toEqual([]);
+    const environment = { MLX_USE_STDIO: '0', MLX_LOG_DIR: '' };
+    expect(problemsOf('', { environment })).toEqual([]);
   });
 
   test("variables of others are not ours: MLX's own, and everything else", () => {
@@ -207,6 +204,11 @@ describe('a bad configuration', () => {
       '[limits]\nqueue_timeout_low_s = -1',
       ':2: limits.queue_timeout_low_s = -1 is not accepted. Write a number from 0.001 to 86400.',
     ],
+    [
+      'an age that comes when the time is up',
+      '[limits]\nqueue_timeout_low_s = 40\naged_after_low_s = 21',
+      ':3: limits.aged_after_low_s = 21 cannot be more than half of queue_timeout_low_s, which is 40',
+    ],
     ['infinity', '[limits]\nqueue_timeout_low_s = inf', ':2: limits.queue_timeout_low_s'],
     [
       'not one of the words',
@@ -241,13 +243,13 @@ describe('a bad configuration', () => {
     ['a host with a scheme', '[server]\nallowed_hosts = ["http://a"]', 'is not a host name'],
     [
       'rate limiting',
-      '[rate_limit]\nenabled = true',
-      ':2: rate_limit.enabled = true cannot be switched on: rate limiting is not built yet.',
+      '[rate_limit]\nenabled = "yes"',
+      ':2: rate_limit.enabled = "yes" is not accepted.',
     ],
     [
       'a key of rate limiting',
-      '[rate_limit]\nburst = 3',
-      ':2: rate_limit.burst: not built yet (rate limiting). Remove the key.',
+      '[rate_limit]\nburst = -3',
+      ':2: rate_limit.burst = -3 is not accepted.',
     ],
     ['keys', '[[keys]]\nname = "x"', ':1: keys: not built yet (API keys).'],
     ['tool pools', '[pools.tools]\nsize = 4', ':1: pools: not built yet'],
@@ -278,8 +280,8 @@ describe('a bad configuration', () => {
     ['HEARTH_SERVER_STRICT', 'maybe', 'env HEARTH_SERVER_STRICT: server.strict = "maybe"'],
     [
       'HEARTH_RATE_LIMIT_ENABLED',
-      '1',
-      'env HEARTH_RATE_LIMIT_ENABLED: rate_limit.enabled = true cannot',
+      'maybe',
+      'env HEARTH_RATE_LIMIT_ENABLED: rate_limit.enabled = "maybe"',
     ],
     [
       'MLX_QUEUE_TIMEOUT_LOW',

@@ -11,6 +11,7 @@ import {
 
 const options: CatalogueOptions = {
   slots: 4,
+  highSpare: 1,
   contextTokens: 8192,
   threads: 'auto',
   gpu: 'auto',
@@ -33,6 +34,7 @@ describe('makeCatalogue', () => {
         backend: 'llama-cpp',
         path: '/models/a.gguf',
         slots: 4,
+        highSpare: 1,
         contextTokens: 8192,
         threads: 6,
         gpu: 'auto',
@@ -44,6 +46,7 @@ describe('makeCatalogue', () => {
         backend: 'llama-cpp',
         path: '/models/b.gguf',
         slots: 1,
+        highSpare: 1,
         contextTokens: 512,
         threads: 2,
         gpu: 'off',

@@ -5,7 +5,15 @@ import { PRIORITIES, type Priority } from '../../../src/core/priority.ts';
 import type { Effects, SchedulerEvent } from '../../../src/orchestrator/effects.ts';
 import { Scheduler } from '../../../src/orchestrator/scheduler.ts';
 
-const LIMITS = { queueDepthMax: 6, queueTimeoutMs: { high: 300, normal: 120, low: 60 } };
+const POLICY = {
+  weights: { high: 8, normal: 3, low: 1 },
+  agedAfterMs: { high: 150, normal: 60, low: 30 },
+};
+const LIMITS = {
+  ...POLICY,
+  queueDepthMax: 6,
+  queueTimeoutMs: { high: 300, normal: 120, low: 60 },
+};
 
 /** Writes every effect down as one word, so that a table reads like a story. */
 class Story implements Effects {
@@ -21,6 +29,9 @@ class Story implements Effects {
   }
   dropped(key: number, reason: string, waitMs: number): void {
     this.lines.push(`drop ${key} ${reason} after ${waitMs}`);
+  }
+  preempted(key: number): void {
+    this.lines.push(`preempt ${key}`);
   }
   interrupted(key: number): void {
     this.lines.push(`interrupt ${key}`);
@@ -44,28 +55,44 @@ function happens(event: SchedulerEvent, laterMs = 0): string[] {
   return [...story.lines];
 }
 
-function arrives(key: number, priority: Priority = 'normal', { model = 'a', units = 1 } = {}) {
-  return happens({ type: 'submitted', key, model, priority, units });
+interface Arrival {
+  model?: string;
+  units?: number;
+  tenant?: string;
+}
+
+function submission(key: number, priority: Priority, arrival: Arrival = {}): SchedulerEvent {
+  const parts = { model: 'a', units: 1, tenant: 't', ...arrival };
+  return { type: 'submitted', key, priority, ...parts };
+}
+
+function arrives(key: number, priority: Priority = 'normal', arrival: Arrival = {}) {
+  return happens(submission(key, priority, arrival));
+}
+
+function ends(key: number, { laterMs = 0 } = {}) {
+  return happens({ type: 'ended', key }, laterMs);
 }
 
 describe('Scheduler', () => {
   test('grants at once while a slot is free, then queues with the position', () => {
-    happens({ type: 'ready', model: 'a', slots: 1 });
+    happens({ type: 'ready', model: 'a', slots: 1, spare: 0 });
     expect(arrives(1)).toEqual(['grant 1 after 0']);
     expect(arrives(2)).toEqual(['queue 2 @0']);
     expect(arrives(3)).toEqual(['queue 3 @1']);
-    expect(happens({ type: 'ended', key: 1 }, 40)).toEqual(['grant 2 after 40']);
+    expect(ends(1, { laterMs: 40 })).toEqual(['grant 2 after 40']);
   });
 
   // MX-009
-  test('classes are strict, arrival decides within a class', () => {
-    happens({ type: 'ready', model: 'a', slots: 1 });
+  test('where nobody had anything yet the higher class is first, and arrival decides within one', () => {
+    happens({ type: 'ready', model: 'a', slots: 1, spare: 0 });
     arrives(1, 'low');
+    happens({ type: 'generated', key: 1, tokens: 60 });
     expect(arrives(2, 'low')).toEqual(['queue 2 @0']);
     expect(arrives(3, 'normal')).toEqual(['queue 3 @0']);
     expect(arrives(4, 'high')).toEqual(['queue 4 @0']);
     expect(arrives(5, 'normal')).toEqual(['queue 5 @2']);
-    const order = [1, 4, 3, 5].map((key) => happens({ type: 'ended', key })[0]);
+    const order = [1, 4, 3, 5].map((key) => ends(key)[0]);
     expect(order).toEqual([
       'grant 4 after 0',
       'grant 3 after 0',
@@ -77,28 +104,29 @@ describe('Scheduler', () => {
   test('a model without a replica queues, and its replica takes them in order', () => {
     expect(arrives(1)).toEqual(['queue 1 @0']);
     expect(arrives(2)).toEqual(['queue 2 @1']);
-    expect(happens({ type: 'ready', model: 'b', slots: 4 })).toEqual([]);
-    expect(happens({ type: 'ready', model: 'a', slots: 2 }, 5)).toEqual([
+    expect(happens({ type: 'ready', model: 'b', slots: 4, spare: 0 })).toEqual([]);
+    expect(happens({ type: 'ready', model: 'a', slots: 2, spare: 0 }, 5)).toEqual([
       'grant 1 after 5',
       'grant 2 after 5',
     ]);
   });
 
   test('the limit counts what runs and what waits, over all models', () => {
-    happens({ type: 'ready', model: 'a', slots: 2 });
+    happens({ type: 'ready', model: 'a', slots: 2, spare: 0 });
     for (const key of [1, 2, 3, 4]) arrives(key);
     for (const key of [5, 6]) arrives(key, 'low', { model: 'b' });
     expect(arrives(7)).toEqual(['reject 7 queue_full 1000']);
-    happens({ type: 'ended', key: 1 }, 500);
+    ends(1, { laterMs: 500 });
     expect(arrives(8)).toEqual(['queue 8 @1']);
   });
 
   test('the time to retry after is what the queue has taken so far, within bounds', () => {
-    const limits = { queueDepthMax: 3, queueTimeoutMs: { high: 9e9, normal: 2_000, low: 60 } };
+    const queueTimeoutMs = { high: 9e9, normal: 2_000, low: 60 };
+    const limits = { ...POLICY, queueDepthMax: 3, queueTimeoutMs };
     scheduler = new Scheduler(['a'], limits, story);
-    happens({ type: 'ready', model: 'a', slots: 1 });
+    happens({ type: 'ready', model: 'a', slots: 1, spare: 0 });
     arrives(1);
-    happens({ type: 'ended', key: 1 }, 700);
+    ends(1, { laterMs: 700 });
     for (const key of [2, 3, 4]) arrives(key, 'high');
     expect(arrives(5, 'high')).toEqual(['reject 5 queue_full 2100']);
     expect(arrives(6, 'normal')).toEqual(['reject 6 queue_full 2000']);
@@ -119,24 +147,24 @@ describe('Scheduler', () => {
   });
 
   test('cancelled while it waits: gone; while it runs: interrupted once, busy until it ends', () => {
-    happens({ type: 'ready', model: 'a', slots: 1 });
+    happens({ type: 'ready', model: 'a', slots: 1, spare: 0 });
     for (const key of [1, 2, 3]) arrives(key);
     expect(happens({ type: 'cancelled', key: 2 }, 7)).toEqual(['drop 2 cancelled after 7']);
     expect(happens({ type: 'cancelled', key: 1 })).toEqual(['interrupt 1']);
     expect(happens({ type: 'cancelled', key: 1 })).toEqual([]);
     expect(scheduler.counts('a')).toEqual({ busy: 1, free: 0, waiting: 1 });
-    expect(happens({ type: 'ended', key: 1 })).toEqual(['grant 3 after 7']);
+    expect(ends(1)).toEqual(['grant 3 after 7']);
     expect(happens({ type: 'cancelled', key: 1 })).toEqual([]);
   });
 
   test('what returns from a dead replica stands where its arrival says', () => {
-    happens({ type: 'ready', model: 'a', slots: 3 });
+    happens({ type: 'ready', model: 'a', slots: 3, spare: 0 });
     for (const key of [1, 2, 3, 4]) arrives(key);
     happens({ type: 'lost', model: 'a' });
     expect(happens({ type: 'returned', key: 2 })).toEqual(['queue 2 @0']);
     expect(happens({ type: 'returned', key: 1 })).toEqual(['queue 1 @0']);
-    expect(happens({ type: 'ended', key: 3 })).toEqual([]);
-    expect(happens({ type: 'ready', model: 'a', slots: 3 })).toEqual([
+    expect(ends(3)).toEqual([]);
+    expect(happens({ type: 'ready', model: 'a', slots: 3, spare: 0 })).toEqual([
       'grant 1 after 0',
       'grant 2 after 0',
       'grant 4 after 0',
@@ -144,7 +172,7 @@ describe('Scheduler', () => {
   });
 
   test('what was cancelled while it ran is not granted again when it returns', () => {
-    happens({ type: 'ready', model: 'a', slots: 1 });
+    happens({ type: 'ready', model: 'a', slots: 1, spare: 0 });
     arrives(1);
     happens({ type: 'cancelled', key: 1 });
     happens({ type: 'lost', model: 'a' });
@@ -161,11 +189,11 @@ describe('Scheduler', () => {
   });
 
   test('draining rejects, and serves what is there; stopping drops what waits', () => {
-    happens({ type: 'ready', model: 'a', slots: 1 });
+    happens({ type: 'ready', model: 'a', slots: 1, spare: 0 });
     for (const key of [1, 2, 3]) arrives(key);
     happens({ type: 'drain' });
     expect(arrives(4)).toEqual(['reject 4 draining 1000']);
-    expect(happens({ type: 'ended', key: 1 })).toEqual(['grant 2 after 0']);
+    expect(ends(1)).toEqual(['grant 2 after 0']);
     expect(happens({ type: 'stop' })).toEqual(['drop 3 draining after 0']);
     happens({ type: 'lost', model: 'a' });
     expect(happens({ type: 'returned', key: 2 })).toEqual(['drop 2 draining after 0']);
@@ -173,17 +201,17 @@ describe('Scheduler', () => {
   });
 
   test('a large request is not overtaken, and one larger than the replica runs alone', () => {
-    happens({ type: 'ready', model: 'a', slots: 2 });
+    happens({ type: 'ready', model: 'a', slots: 2, spare: 0 });
     arrives(1);
     expect(arrives(2, 'normal', { units: 9 })).toEqual(['queue 2 @0']);
     expect(arrives(3)).toEqual(['queue 3 @1']);
-    expect(happens({ type: 'ended', key: 1 })).toEqual(['grant 2 after 0']);
+    expect(ends(1)).toEqual(['grant 2 after 0']);
     expect(scheduler.counts('a')).toEqual({ busy: 2, free: 0, waiting: 1 });
-    expect(happens({ type: 'ended', key: 2 })).toEqual(['grant 3 after 0']);
+    expect(ends(2)).toEqual(['grant 3 after 0']);
   });
 
   test('cancelling a large head lets those behind it go', () => {
-    happens({ type: 'ready', model: 'a', slots: 2 });
+    happens({ type: 'ready', model: 'a', slots: 2, spare: 0 });
     arrives(1);
     arrives(2, 'normal', { units: 2 });
     arrives(3);
@@ -194,11 +222,7 @@ describe('Scheduler', () => {
   });
 
   test.each<[string, SchedulerEvent, string]>([
-    [
-      'a key twice',
-      { type: 'submitted', key: 1, model: 'a', priority: 'low', units: 1 },
-      'submitted twice',
-    ],
+    ['a key twice', submission(1, 'low'), 'submitted twice'],
     ['an end of what waits', { type: 'ended', key: 1 }, 'not running'],
     ['a return of what is unknown', { type: 'returned', key: 9 }, 'not running'],
     ['an unknown model', { type: 'lost', model: 'z' }, 'Model z'],
@@ -214,17 +238,16 @@ describe('Scheduler', () => {
       queued() {},
       granted: (key) => running.push(key),
       dropped() {},
+      preempted() {},
       interrupted() {},
     };
-    const limits = { queueDepthMax: 20_000, queueTimeoutMs: { high: 9e9, normal: 9e9, low: 9e9 } };
+    const queueTimeoutMs = { high: 9e9, normal: 9e9, low: 9e9 };
+    const limits = { ...POLICY, queueDepthMax: 20_000, queueTimeoutMs };
     const large = new Scheduler(['a'], limits, silent);
     const submit = (key: number) =>
-      large.handle(
-        { type: 'submitted', key, model: 'a', priority: PRIORITIES[key % 3]!, units: 1 },
-        key,
-      );
+      large.handle(submission(key, PRIORITIES[key % 3]!, { tenant: `t${key % 10}` }), key);
     for (let key = 0; key < 10_000; key++) submit(key);
-    large.handle({ type: 'ready', model: 'a', slots: 4 }, 10_000);
+    large.handle({ type: 'ready', model: 'a', slots: 4, spare: 0 }, 10_000);
     const began = performance.now();
     for (let key = 10_000; key < 13_000; key++) {
       submit(key);
@@ -245,6 +268,7 @@ interface Seen {
   readonly key: number;
   readonly model: string;
   readonly priority: Priority;
+  readonly tenant: string;
   state: 'waiting' | 'running' | 'over';
   ends: number;
   isCancelled: boolean;
@@ -253,6 +277,7 @@ interface Seen {
 class Ledger implements Effects {
   readonly seen = new Map<number, Seen>();
   readonly problems: string[] = [];
+  readonly touched = new Set<number>();
 
   rejected(key: number): void {
     this.#over(key);
@@ -265,7 +290,9 @@ class Ledger implements Effects {
   }
   granted(key: number): void {
     const request = this.seen.get(key)!;
-    const first = this.waiters(request.model)[0];
+    const first = this.waiters(request.model).find(
+      ({ priority, tenant }) => priority === request.priority && tenant === request.tenant,
+    );
     if (first !== request) this.problems.push(`${key} overtook ${first?.key}`);
     if (request.isCancelled) this.problems.push(`${key} was cancelled and granted`);
     request.state = 'running';
@@ -273,9 +300,15 @@ class Ledger implements Effects {
   dropped(key: number): void {
     this.#over(key);
   }
+  preempted(key: number): void {
+    const { state, priority, isCancelled } = this.seen.get(key)!;
+    if (state !== 'running' || priority !== 'low' || isCancelled || this.touched.has(key)) {
+      this.problems.push(`${key} was preempted, ${state} ${priority}`);
+    }
+  }
   interrupted(): void {}
 
-  /** In the order in which they must be granted. */
+  /** In the order in which the places are told. */
   waiters(model: string): Seen[] {
     return [...this.seen.values()]
       .filter((request) => request.model === model && request.state === 'waiting')
@@ -298,9 +331,14 @@ class Ledger implements Effects {
 }
 
 type Move =
-  | { readonly do: 'submit'; readonly model: string; readonly priority: Priority }
-  | { readonly do: 'cancel' | 'end' | 'return'; readonly pick: number }
-  | { readonly do: 'ready'; readonly model: string; readonly slots: number }
+  | {
+      readonly do: 'submit';
+      readonly model: string;
+      readonly priority: Priority;
+      readonly tenant: string;
+    }
+  | { readonly do: 'cancel' | 'end' | 'return' | 'touch'; readonly pick: number }
+  | { readonly do: 'ready'; readonly model: string; readonly slots: number; readonly spare: number }
   | { readonly do: 'lost' | 'failed' | 'revived'; readonly model: string }
   | { readonly do: 'tick'; readonly ms: number };
 
@@ -312,6 +350,7 @@ const move: fc.Arbitrary<Move> = fc.oneof(
       do: fc.constant('submit' as const),
       model,
       priority: fc.constantFrom(...PRIORITIES),
+      tenant: fc.constantFrom('x', 'y', 'z'),
     }),
   },
   {
@@ -327,9 +366,16 @@ const move: fc.Arbitrary<Move> = fc.oneof(
       do: fc.constant('ready' as const),
       model,
       slots: fc.integer({ min: 1, max: 3 }),
+      spare: fc.integer({ min: 0, max: 1 }),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('return' as const), pick: fc.nat() }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constantFrom('return' as const, 'touch' as const),
+      pick: fc.nat(),
+    }),
+  },
   {
     weight: 1,
     arbitrary: fc.record({
@@ -345,7 +391,7 @@ test('whatever happens: one end each, in order, within the slots, nothing strand
     fc.property(fc.array(move, { maxLength: 120 }), (moves) => {
       const ledger = new Ledger();
       const subject = new Scheduler(['a', 'b'], { ...LIMITS, queueDepthMax: 12 }, ledger);
-      const slots = new Map<string, number>();
+      const slots = new Map<string, { readonly slots: number; readonly spare: number }>();
       let at = 0;
       let keys = 0;
       const running = () => [...ledger.seen.values()].filter(({ state }) => state === 'running');
@@ -355,7 +401,7 @@ test('whatever happens: one end each, in order, within the slots, nothing strand
         handle({ type: 'ended', key });
       };
       const lose = (name: string) => {
-        slots.set(name, 0);
+        slots.delete(name);
         handle({ type: 'lost', model: name });
         for (const request of running().filter((one) => one.model === name)) finish(request.key);
       };
@@ -368,17 +414,12 @@ test('whatever happens: one end each, in order, within the slots, nothing strand
               key,
               model: step.model,
               priority: step.priority,
+              tenant: step.tenant,
               state: 'waiting',
               ends: 0,
               isCancelled: false,
             });
-            handle({
-              type: 'submitted',
-              key,
-              model: step.model,
-              priority: step.priority,
-              units: 1,
-            });
+            handle(submission(key, step.priority, step));
             break;
           }
           case 'cancel': {
@@ -398,13 +439,22 @@ test('whatever happens: one end each, in order, within the slots, nothing strand
             const request = running()[step.pick % running().length];
             if (request === undefined) break;
             request.state = 'waiting';
+            ledger.touched.delete(request.key);
             handle({ type: 'returned', key: request.key });
+            break;
+          }
+          case 'touch': {
+            const request = running()[step.pick % running().length];
+            if (request === undefined) break;
+            ledger.touched.add(request.key);
+            handle({ type: 'accepted', key: request.key, promptTokens: 30, cachedTokens: 10 });
+            handle({ type: 'generated', key: request.key, tokens: request.key % 7 });
             break;
           }
           case 'ready':
             lose(step.model);
-            slots.set(step.model, step.slots);
-            handle({ type: 'ready', model: step.model, slots: step.slots });
+            slots.set(step.model, step);
+            handle({ type: 'ready', model: step.model, slots: step.slots, spare: step.spare });
             break;
           case 'lost':
             lose(step.model);
@@ -422,12 +472,20 @@ test('whatever happens: one end each, in order, within the slots, nothing strand
             break;
         }
         for (const name of ['a', 'b']) {
-          const busy = running().filter((one) => one.model === name).length;
-          expect(busy).toBeLessThanOrEqual(slots.get(name) ?? 0);
+          const { slots: shared, spare } = slots.get(name) ?? { slots: 0, spare: 0 };
+          const runs = running().filter((one) => one.model === name);
+          const busy = runs.length;
+          expect(busy).toBeLessThanOrEqual(shared + spare);
+          expect(runs.filter(({ priority }) => priority !== 'high').length).toBeLessThanOrEqual(
+            shared,
+          );
           expect(subject.counts(name).busy).toBe(busy);
           const waiting = ledger.waiters(name);
           expect(subject.counts(name).waiting).toBe(waiting.length);
-          if (waiting.length > 0) expect(busy).toBe(slots.get(name) ?? 0);
+          if (waiting.length > 0) expect(busy).toBeGreaterThanOrEqual(shared);
+          if (waiting.some(({ priority }) => priority === 'high')) {
+            expect(busy).toBe(shared + spare);
+          }
           const visited: number[] = [];
           subject.forEachWaiting(name, (key, position) =>
             expect(visited.push(key) - 1).toBe(position),

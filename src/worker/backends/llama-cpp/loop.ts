@@ -39,6 +39,8 @@ export class StepLoop {
   #phase: 'idle' | 'prefill' | 'decode' = 'idle';
   #steps = 0;
   #stepStartedMs: number | undefined;
+  /** Since when streams that could go on have not been in a step; undefined when all were. */
+  #satOutSinceMs: number | undefined;
   #uses = 0;
   #isClosing = false;
   /** Something has changed since the members were last settled. */
@@ -207,11 +209,21 @@ export class StepLoop {
         lastStep,
       });
     }
-    return planStep(views, {
+    const nowMs = performance.now();
+    const plan = planStep(views, {
       batchTokens: this.#executor.batchTokens,
       prefillTokensPerMs: this.#rates.prefillTokensPerMs,
       decodeRows: (decoding) => this.#rates.decodeRows(decoding),
+      satOutMs: this.#satOutSinceMs === undefined ? 0 : nowMs - this.#satOutSinceMs,
     });
+    const isReading = views.some(({ promptLeft }) => promptLeft > 0);
+    const satOut = views.some(
+      ({ slot, promptLeft, paused }) =>
+        promptLeft === 0 && !paused && !plan.some((item) => item.slot === slot),
+    );
+    // Streams that take turns are in another step in a moment, and have not sat out.
+    this.#satOutSinceMs = isReading && satOut ? (this.#satOutSinceMs ?? nowMs) : undefined;
+    return plan;
   }
 
   async #step(plan: readonly PlanItem[]): Promise<void> {

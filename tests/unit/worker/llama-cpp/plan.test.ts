@@ -16,7 +16,7 @@ function sequence(slot: number, overrides: Partial<SequenceView> = {}): Sequence
 }
 
 const together = (decoding: number) => decoding;
-const quick = { batchTokens: 512, prefillTokensPerMs: 100, decodeRows: together };
+const quick = { batchTokens: 512, prefillTokensPerMs: 100, decodeRows: together, satOutMs: 0 };
 
 describe('planStep', () => {
   test('a prompt alone fills the batch', () => {
@@ -38,13 +38,23 @@ describe('planStep', () => {
   });
 
   test('a chunk never shrinks below 16 tokens, or a slow machine would never finish a prompt', () => {
-    const crawling = { batchTokens: 512, prefillTokensPerMs: 0.001, decodeRows: together };
+    const crawling = {
+      batchTokens: 512,
+      prefillTokensPerMs: 0.001,
+      decodeRows: together,
+      satOutMs: 0,
+    };
     const plan = planStep([sequence(0), sequence(1, { promptLeft: 2000 })], crawling);
     expect(plan[1]).toEqual({ slot: 1, tokens: 16 });
   });
 
   test('before the first measurement a chunk is small', () => {
-    const unknown = { batchTokens: 512, prefillTokensPerMs: undefined, decodeRows: together };
+    const unknown = {
+      batchTokens: 512,
+      prefillTokensPerMs: undefined,
+      decodeRows: together,
+      satOutMs: 0,
+    };
     const plan = planStep([sequence(0), sequence(1, { promptLeft: 2000 })], unknown);
     expect(plan[1]).toEqual({ slot: 1, tokens: 64 });
   });
@@ -69,6 +79,39 @@ describe('planStep', () => {
     expect(planStep(long, quick)).toEqual([{ slot: 0, tokens: 200 }]);
     const short = [0, 1, 2, 3].map((slot) => sequence(slot, { promptLeft: 50 }));
     expect(planStep(short, quick).map(({ slot }) => slot)).toEqual([0, 1, 2]);
+  });
+
+  test('low streams sit out while a high prompt is read, for half a second in a row', () => {
+    const sequences = [
+      sequence(0, { priority: 'low' }),
+      sequence(1),
+      sequence(2, { priority: 'high', promptLeft: 100 }),
+    ];
+    const slotsOf = (satOutMs: number) =>
+      planStep(sequences, { ...quick, satOutMs }).map(({ slot }) => slot);
+    expect(slotsOf(0)).toEqual([1, 2]);
+    expect(slotsOf(499)).toEqual([1, 2]);
+    expect(slotsOf(500)).toEqual([0, 1, 2]);
+    // Who sits out is waiting all the same: the chunk stays bounded.
+    const alone = [
+      sequence(0, { priority: 'low' }),
+      sequence(2, { priority: 'high', promptLeft: 900 }),
+    ];
+    expect(planStep(alone, { ...quick, prefillTokensPerMs: 1 })).toEqual([
+      { slot: 2, tokens: 150 },
+    ]);
+    sequences[2] = sequence(2, { promptLeft: 100 });
+    expect(slotsOf(0)).toEqual([0, 1, 2]);
+  });
+
+  test('a low prompt holds a running stream up for a third of the time', () => {
+    const beside = (priority: 'normal' | 'low', prefillTokensPerMs: number) =>
+      planStep([sequence(0), sequence(1, { priority, promptLeft: 900 })], {
+        ...quick,
+        prefillTokensPerMs,
+      })[1]?.tokens;
+    expect([beside('normal', 3), beside('low', 3)]).toEqual([450, 150]);
+    expect([beside('normal', 0.2), beside('low', 0.2)]).toEqual([90, 30]);
   });
 
   test('where rows one by one are cheaper, streams take turns', () => {
@@ -108,6 +151,7 @@ describe('planStep', () => {
           batchTokens: 512,
           prefillTokensPerMs,
           decodeRows: together,
+          satOutMs: 500,
         });
         const slots = plan.map(({ slot }) => slot);
         expect(slots).toEqual([...new Set(slots)].sort((a, b) => a - b));

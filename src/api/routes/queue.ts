@@ -1,0 +1,35 @@
+/**
+ * Who runs and who waits (`GET /admin/queue`): for an operator who asks why something takes so long.
+ * Ids and classes only, never a prompt. Units: seconds, as everywhere on the wire.
+ */
+import type { ModelQueueInfo } from '../../core/engine.ts';
+import { PRIORITIES, type Priority } from '../../core/priority.ts';
+import type { Exchange } from '../exchange.ts';
+
+export function adminQueue(exchange: Exchange): Response {
+  const { depth, depthMax, models } = exchange.deps.engine.queue();
+  return exchange.json(200, { depth, depth_max: depthMax, models: models.map(toBody) });
+}
+
+function toBody({ name, busy, free, waiting, estimateMs, first }: ModelQueueInfo): object {
+  return {
+    name,
+    slots: { busy, free },
+    waiting,
+    estimated_wait_s: byClass((priority) => toSeconds(estimateMs[priority])),
+    first: first.map(({ requestId, priority, waitedMs }, position) => ({
+      id: requestId,
+      priority,
+      position,
+      waited_s: toSeconds(waitedMs),
+    })),
+  };
+}
+
+function byClass(value: (priority: Priority) => number): Record<string, number> {
+  return Object.fromEntries(PRIORITIES.map((priority) => [priority, value(priority)]));
+}
+
+function toSeconds(ms: number): number {
+  return Math.round(ms) / 1000;
+}

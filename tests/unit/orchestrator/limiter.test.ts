@@ -1,0 +1,144 @@
+/** Limits are exact: no window over its limit, and a retry at the time that was said is let in. MX-010…017. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+
+import { Limiter } from '../../../src/orchestrator/limiter.ts';
+import { SlidingWindow } from '../../../src/orchestrator/sliding-window.ts';
+
+interface Try {
+  readonly afterMs: number;
+  readonly amount: number;
+}
+
+const tries = fc.array(fc.record({ afterMs: fc.nat(40), amount: fc.integer({ min: 1, max: 5 }) }), {
+  maxLength: 60,
+});
+
+/** What is let in, and when. */
+function run(window: SlidingWindow, schedule: readonly Try[]): { atMs: number; amount: number }[] {
+  const passed: { atMs: number; amount: number }[] = [];
+  let nowMs = 0;
+  for (const { afterMs, amount } of schedule) {
+    nowMs += afterMs;
+    if (window.delayMs(amount, nowMs) > 0) continue;
+    window.spend(amount, nowMs);
+    passed.push({ atMs: nowMs, amount });
+  }
+  return passed;
+}
+
+describe('SlidingWindow', () => {
+  test('no window at any instant holds more than the limit', () => {
+    fc.assert(
+      fc.property(
+        tries,
+        fc.integer({ min: 1, max: 12 }),
+        fc.integer({ min: 1, max: 100 }),
+        (schedule, limit, windowMs) => {
+          const passed = run(new SlidingWindow(limit, windowMs), schedule);
+          for (const { atMs: end } of passed) {
+            const inside = passed.filter(({ atMs }) => atMs <= end && atMs > end - windowMs);
+            expect(inside.reduce((sum, { amount }) => sum + amount, 0)).toBeLessThanOrEqual(limit);
+          }
+        },
+      ),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('what is said to be the first instant is: then it is let in, a millisecond before it is not', () => {
+    fc.assert(
+      fc.property(tries, fc.integer({ min: 1, max: 5 }), (schedule, amount) => {
+        const window = new SlidingWindow(7, 50);
+        run(window, schedule);
+        const nowMs = schedule.reduce((sum, { afterMs }) => sum + afterMs, 0);
+        const delayMs = window.delayMs(amount, nowMs);
+        if (delayMs > 0) expect(window.delayMs(amount, nowMs + delayMs - 1)).toBe(1);
+        expect(window.delayMs(amount, nowMs + delayMs)).toBe(0);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('a refusal changes nothing', () => {
+    fc.assert(
+      fc.property(tries, (schedule) => {
+        const [asked, silent] = [new SlidingWindow(7, 50), new SlidingWindow(7, 50)];
+        let nowMs = 0;
+        for (const { afterMs, amount } of schedule) {
+          nowMs += afterMs;
+          for (let i = 0; i < 3; i++) asked.delayMs(amount + i, nowMs);
+          const delayMs = silent.delayMs(amount, nowMs);
+          expect(asked.delayMs(amount, nowMs)).toBe(delayMs);
+          if (delayMs > 0) continue;
+          for (const window of [asked, silent]) window.spend(amount, nowMs);
+        }
+        expect(asked.state(nowMs)).toEqual(silent.state(nowMs));
+      }),
+    );
+  });
+
+  test('more than the limit never fits', () => {
+    expect(new SlidingWindow(5, 50).delayMs(6, 0)).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  test('settling frees what was reserved and not used, and never what has left', () => {
+    const window = new SlidingWindow(10, 100);
+    const first = window.spend(8, 0);
+    expect(window.delayMs(5, 10)).toBe(90);
+    window.settle(first, 2, 10);
+    expect(window.delayMs(5, 10)).toBe(0);
+    const late = window.spend(5, 10);
+    window.settle(late, 1, 110);
+    expect(window.state(110)).toEqual({ limit: 10, remaining: 10, resetMs: 0 });
+  });
+});
+
+describe('Limiter', () => {
+  const limits = {
+    requestsPerMinute: 5,
+    burst: { requests: 2, windowMs: 1_000 },
+    tokensPerMinute: 100,
+  };
+
+  test('every window must have room, and the longest wait is said', () => {
+    const limiter = new Limiter(limits);
+    const spend = (nowMs: number, tokens = 1) => limiter.spend('t', tokens, nowMs);
+    spend(0);
+    spend(0);
+    expect(limiter.delayMs('t', 1, 400)).toBe(600);
+    spend(1_000);
+    spend(1_000);
+    spend(2_000);
+    expect(limiter.delayMs('t', 1, 2_000)).toBe(58_000);
+    expect(limiter.delayMs('t', 1, 60_000)).toBe(0);
+    expect(limiter.delayMs('t', 101, 60_000)).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  test('tokens are reserved, then settled; tenants do not share', () => {
+    const limiter = new Limiter(limits);
+    const settle = limiter.spend('a', 90, 0);
+    expect(limiter.delayMs('a', 20, 5_000)).toBe(55_000);
+    expect(limiter.delayMs('b', 20, 5_000)).toBe(0);
+    settle(30, 5_000);
+    expect(limiter.delayMs('a', 20, 5_000)).toBe(0);
+    expect(limiter.state('a', 5_000)).toEqual({
+      requests: { limit: 5, remaining: 4, resetMs: 55_000 },
+      tokens: { limit: 100, remaining: 70, resetMs: 55_000 },
+    });
+  });
+
+  test('a program that obeys what it is told is let in each time', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 60 }), { maxLength: 40 }), (asks) => {
+        const limiter = new Limiter(limits);
+        let nowMs = 0;
+        for (const tokens of asks) {
+          nowMs += limiter.delayMs('t', tokens, nowMs);
+          expect(limiter.delayMs('t', tokens, nowMs)).toBe(0);
+          limiter.spend('t', tokens, nowMs);
+        }
+      }),
+    );
+  });
+});
