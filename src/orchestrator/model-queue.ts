@@ -23,6 +23,8 @@ export interface Policy {
 }
 
 const AGED_EVERY_GRANTS = 8;
+/** Weighted: at weight 8 some 2,000 tokens. A bound and not a share, so that the shares hold. */
+const HIGH_AHEAD_TOKENS = 256;
 
 export class ModelQueue {
   readonly #policy: Policy;
@@ -75,6 +77,12 @@ export class ModelQueue {
   next(nowMs: number): Entry | undefined {
     const isDue = this.#grantsSinceAged + 1 >= AGED_EVERY_GRANTS;
     return (isDue ? this.#longestAged(nowMs) : undefined) ?? this.#byShare();
+  }
+
+  /** False while the high class is so far ahead of the low one that low must be let run. */
+  get isHighDue(): boolean {
+    const ahead = this.#share.serviceOf('high') - this.#share.serviceOf('low');
+    return ahead <= HIGH_AHEAD_TOKENS;
   }
 
   nextHigh(): Entry | undefined {

@@ -6,7 +6,8 @@
  * The high lane: beyond the shared slots there are spare ones that only the high class gets, once the
  * shared ones are busy; so a first high request never waits for a slot, and nobody else loses one. When
  * the spare is busy too, the newest low request that has no token yet is named to give its slot back,
- * one at a time, and the slot is then owed to the high class.
+ * one at a time, and the slot is then owed to the high class. That is for a high class that comes now
+ * and then: one that has had more than its share waits for its turn.
  *
  * Whoever is next is never overtaken by a smaller request, so that a large one is not starved.
  *
@@ -71,7 +72,8 @@ export class ModelSlots {
   /** Who must give its slot back now, because a high request still waits. Named once. */
   preemptNext(): Entry | undefined {
     if (this.#slots === 0 || this.#preempting !== undefined || this.#isOwedToHigh) return undefined;
-    if (this.queue.nextHigh() === undefined) return undefined;
+    // Without the second a busy high class would take from low what low was granted as its share.
+    if (this.queue.nextHigh() === undefined || !this.queue.isHighDue) return undefined;
     let newest: Entry | undefined;
     for (const entry of this.#running) {
       if (entry.priority !== 'low' || entry.isTouched || entry.isCancelled) continue;

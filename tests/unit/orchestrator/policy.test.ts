@@ -89,9 +89,18 @@ class Desk implements Effects {
     }
   }
 
+  /** As a worker does: whoever is to make room does so before anything else happens. */
+  giveAllBack(): void {
+    for (let key = this.preempted_.shift(); key !== undefined; key = this.preempted_.shift()) {
+      this.giveBack(key);
+    }
+  }
+
   giveBack(key: number): void {
     this.running.splice(this.running.indexOf(key), 1);
+    this.#read.delete(key);
     this.scheduler.handle({ type: 'returned', key }, this.nowMs);
+    this.#readPrompts();
   }
 
   rejected(): void {
@@ -124,10 +133,13 @@ describe('classes', () => {
           const ask = (priority: Priority) =>
             desk.ask({ priority, promptTokens: cost[priority], maxTokens: cost[priority] });
           for (let i = 0; i < 2 * slots; i++) for (const priority of PRIORITIES) ask(priority);
-          for (let i = 0; i < 6_000; i++) ask(desk.asked.get(desk.end())!.priority);
+          for (let i = 0; i < 6_000; i++) {
+            ask(desk.asked.get(desk.end())!.priority);
+            desk.giveAllBack();
+          }
           const total = desk.tokens.high + desk.tokens.normal + desk.tokens.low;
           // A request is not divisible: what the largest of them weigh may be missing at the end.
-          const slack = (12 * slots * 2 * Math.max(...Object.values(cost))) / total;
+          const slack = (12 * (256 + slots * 2 * Math.max(...Object.values(cost)))) / total;
           for (const priority of PRIORITIES) {
             const share = desk.tokens[priority] / total;
             expect(Math.abs(share - WEIGHTS[priority] / 12)).toBeLessThan(0.05 + slack);
@@ -274,6 +286,19 @@ describe('the high lane', () => {
     desk.ask({ priority: 'low' });
     for (let i = 0; i < 4; i++) desk.end();
     expect(desk.granted_.slice(-3, -1)).toEqual([lows[0], lows[1]]);
+  });
+
+  test('nobody is preempted for a high class that is far ahead of its share', () => {
+    const desk = new Desk({ slots: 2 });
+    desk.ask({ priority: 'low' });
+    desk.ask({ priority: 'high', promptTokens: 10_000 });
+    desk.ask({ priority: 'high' });
+    expect(desk.preempted_).toEqual([]);
+    const modest = new Desk({ slots: 2 });
+    modest.ask({ priority: 'low' });
+    modest.ask({ priority: 'high', promptTokens: 1_000 });
+    modest.ask({ priority: 'high' });
+    expect(modest.preempted_).toEqual([0]);
   });
 
   test('nobody is preempted for a class that is not high, nor twice for one request', () => {
