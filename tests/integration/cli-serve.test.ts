@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { existsSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
+import OpenAI from 'openai';
 import { describe, expect, test } from 'vitest';
 
 import { CliHome, type Listening } from '../support/cli.ts';
@@ -54,6 +55,39 @@ describe('hearth serve', () => {
     expect(await cli.exited).toBe(0);
     expect(isAlive(at.pid)).toBe(false);
     expect(cli.stdout.trim().split('\n')).toHaveLength(2);
+  });
+
+  // MX-010, MX-015
+  test('above the rate limit 429 says when, and the official client that obeys is let in', async () => {
+    using home = new CliHome();
+    const environment = {
+      HEARTH_RATE_LIMIT_ENABLED: '1',
+      HEARTH_RATE_LIMIT_BURST: '2',
+      HEARTH_RATE_LIMIT_BURST_WINDOW_S: '0.5',
+    };
+    const flags = ['serve', '--model', `small=${home.fakeModel()}`, ...FREE_PORTS];
+    await using cli = home.start(flags, environment);
+    const at = await cli.untilReady();
+    const statuses: number[] = [];
+    const client = new OpenAI({
+      baseURL: at.url,
+      apiKey: 'none',
+      maxRetries: 5,
+      fetch: async (...args) => {
+        const response = await fetch(...args);
+        statuses.push(response.status);
+        return response;
+      },
+    });
+    const ask = () => client.completions.create({ model: 'small', prompt: 'hi', max_tokens: 4 });
+    const answers = await Promise.all([ask(), ask(), ask()]);
+    expect(answers.map(({ choices }) => choices.length)).toEqual([1, 1, 1]);
+    expect(statuses.filter((status) => status === 200)).toHaveLength(3);
+    expect(statuses).toContain(429);
+    const { response } = await ask().withResponse();
+    expect(response.headers.get('x-ratelimit-limit-requests')).toBe('60');
+    expect(response.headers.get('x-ratelimit-remaining-requests')).toBe('56');
+    expect(response.headers.get('ratelimit-policy')).toBe('"default";q=60;w=60');
   });
 
   test('SIGINT is the same; a second one within a second says nothing new', async () => {
