@@ -12,6 +12,7 @@ const BENCHES: Record<string, (options: BenchOptions) => Promise<number>> = {
   http: async (options) => (await import('./http.ts')).runHttp(options),
   cpu: async (options) => (await import('./cpu.ts')).runCpu(options),
   start: async (options) => (await import('./start.ts')).runStart(options),
+  priority: async (options) => (await import('./priority.ts')).runPriority(options),
   sched: async (options) => (await import('./sched.ts')).runSched(options),
   soak: async (options) => (await import('./soak.ts')).runSoak(options),
 };

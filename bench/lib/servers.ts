@@ -21,6 +21,8 @@ export interface ServerOptions {
   /** Per slot. */
   readonly contextTokens: number;
   readonly threads: number;
+  /** Of Hearth alone. */
+  readonly highSpare?: number;
   /** The server ends when it is aborted: a bench that is stopped leaves nothing behind. */
   readonly signal: AbortSignal;
 }
@@ -64,7 +66,10 @@ export async function startHearth(
   args.push('--host', '127.0.0.1', '--port', String(port), '--admin-port', '0');
   args.push('--slots', String(options.slots), '--context-tokens', String(options.contextTokens));
   args.push('--state-dir', stateDir);
-  const env = { HEARTH_MODEL_DEFAULTS_THREADS: String(options.threads) };
+  const env = {
+    HEARTH_MODEL_DEFAULTS_THREADS: String(options.threads),
+    HEARTH_MODEL_DEFAULTS_HIGH_SPARE: String(options.highSpare ?? 1),
+  };
   const plan = {
     name: 'hearth',
     command: process.execPath,
