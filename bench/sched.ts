@@ -6,11 +6,13 @@
  *         every class always has somebody waiting.
  * FIFO    the same scheduler with one class, one key and no spare slot.
  * Bars    token shares within 5 % of the weights; Jain's index over equal keys ≥ 0.99; no inversion
- *         inside (class, key); ≤ 50 µs a decision with 10,000 waiting; throughput ≥ 0.99 × FIFO.
+ *         inside (class, key); ≤ 50 µs a decision with 10,000 waiting; throughput ≥ 0.99 × FIFO; no
+ *         window of the limiter over its limit in 10⁶ random schedules, checked by brute force.
  */
 import { makeRandom, type Random } from '../src/cli/bench/prompts.ts';
 import { PRIORITIES, type Priority } from '../src/core/priority.ts';
 import type { SchedulerLimits } from '../src/orchestrator/scheduler.ts';
+import { SlidingWindow } from '../src/orchestrator/sliding-window.ts';
 import type { BenchOptions } from './lib/options.ts';
 import { Report } from './lib/report.ts';
 import { type Arrival, type Machine, type Served, simulate } from './lib/simulate.ts';
@@ -33,6 +35,8 @@ const LOADS = [0.7, 1, 1.5, 3] as const;
 const OPEN_REQUESTS = 100_000;
 const SATURATED_REQUESTS = 1_000_000;
 const WAITING = 10_000;
+const SCHEDULES = 1_000_000;
+const SCHEDULE_TRIES = 12;
 const SEED = 1;
 
 export async function runSched(_options: BenchOptions): Promise<number> {
@@ -43,6 +47,7 @@ export async function runSched(_options: BenchOptions): Promise<number> {
   openLoad(report);
   saturation(report);
   manyWaiting(report);
+  limiterChecked(report);
   return report.finish();
 }
 
@@ -181,6 +186,49 @@ function manyWaiting(report: Report): void {
     rule: 'at most',
     unit: ' µs',
   });
+}
+
+/** Every window that ends at a request is added up anew; every refusal is tried at the time it said. */
+function limiterChecked(report: Report): void {
+  const random = makeRandom(SEED);
+  const below = (count: number) => Math.floor(random() * count);
+  let [over, late, early] = [0, 0, 0];
+  for (let schedule = 0; schedule < SCHEDULES; schedule++) {
+    const [limit, windowMs] = [1 + below(8), 1 + below(40)];
+    const window = new SlidingWindow(limit, windowMs);
+    const passed: { readonly atMs: number; readonly amount: number }[] = [];
+    let nowMs = 0;
+    for (let i = 0; i < SCHEDULE_TRIES; i++) {
+      nowMs += below(12);
+      const amount = 1 + below(limit);
+      const delayMs = window.delayMs(amount, nowMs);
+      if (delayMs > 0) {
+        // Half of them go away, the others wait as they were told: the clock never goes back.
+        if (random() < 0.5) continue;
+        if (window.delayMs(amount, nowMs + delayMs - 1) === 0) early += 1;
+        nowMs += delayMs;
+        if (window.delayMs(amount, nowMs) > 0) late += 1;
+      }
+      window.spend(amount, nowMs);
+      passed.push({ atMs: nowMs, amount });
+      let sum = 0;
+      for (const one of passed) if (one.atMs > nowMs - windowMs) sum += one.amount;
+      if (sum > limit) over += 1;
+    }
+  }
+  for (const [name, value] of [
+    ['windows over their limit', over],
+    ['retries at the time that was said, refused', late],
+    ['retries a millisecond before it, let in', early],
+  ] as const) {
+    report.bar({
+      name: `limiter, ${SCHEDULES} schedules: ${name}`,
+      value,
+      limit: 0,
+      rule: 'at most',
+      unit: '',
+    });
+  }
 }
 
 function* poisson(
