@@ -52,7 +52,11 @@ export class Call implements Disposable {
       requests.map(async (request, index) => {
         const id = requests.length === 1 ? exchange.id : `${exchange.id}-${index}`;
         try {
-          const ticket = await engine.submit(request, { ...context, requestId: id });
+          const ticket = await engine.submit(request, {
+            ...context,
+            requestId: id,
+            lot: { index, requests },
+          });
           exchange.priority = ticket.priority;
           return ticket;
         } finally {

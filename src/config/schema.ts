@@ -105,10 +105,10 @@ const model = z.strictObject({
     .describe('Sampling where a request says nothing. `GET /v1/models/NAME` shows them.'),
 });
 
-/** The sections with fixed names, each with its keys. `models` is the one with names of your own. */
 const AGED =
   'A request that has waited so long gets one slot in eight before its turn. At most half the longest wait of its class. Default: TIME, or that half if it is less.';
 
+/** The sections with fixed names, each with its keys. `models` is the one with names of your own. */
 export const SECTIONS = {
   server: z.strictObject({
     host: z

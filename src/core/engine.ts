@@ -78,6 +78,11 @@ export interface CallContext {
   /** Whose cache may be shared. One value until keys exist. */
   readonly tenant: string;
   readonly priority: Priority;
+  /** Where one request of a client is several of ours, a list of prompts: all of them, and which this
+   *  is. They are submitted in order and without a pause, and let in or refused together. */
+  readonly lot?:
+    | { readonly index: number; readonly requests: readonly GenerationRequest[] }
+    | undefined;
   /** Keeps requests of one conversation on one replica. */
   readonly affinity?: string | undefined;
   /** Aborted when nobody wants the answer any more. The slot is free within one step. */

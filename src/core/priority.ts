@@ -3,6 +3,11 @@
 export const PRIORITIES = ['high', 'normal', 'low'] as const;
 export type Priority = (typeof PRIORITIES)[number];
 
+/** One value for each class. */
+export function byPriority<T>(value: (priority: Priority) => T): Record<Priority, T> {
+  return { high: value('high'), normal: value('normal'), low: value('low') };
+}
+
 /** Reads `high|normal|low` in any case, or `0|1|2` as text or number. Undefined when it is neither. */
 export function parsePriority(value: unknown): Priority | undefined {
   if (typeof value !== 'string' && typeof value !== 'number') return undefined;

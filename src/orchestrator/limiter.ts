@@ -44,11 +44,20 @@ export class Limiter {
     );
   }
 
-  /** To be called only when `delayMs` says 0. What is returned settles the tokens, at most once. */
-  spend(tenant: string, tokens: number, nowMs: number): (tokens: number, nowMs: number) => void {
+  /** To be called only when `delayMs` said 0, for a request and then for each part of its tokens. */
+  spendRequest(tenant: string, nowMs: number): void {
+    const { requests, burst } = this.#windowsOf(tenant);
+    requests.spend(1, nowMs);
+    burst.spend(1, nowMs);
+  }
+
+  /** What is returned settles them, at most once. */
+  spendTokens(
+    tenant: string,
+    tokens: number,
+    nowMs: number,
+  ): (tokens: number, nowMs: number) => void {
     const windows = this.#windowsOf(tenant);
-    windows.requests.spend(1, nowMs);
-    windows.burst.spend(1, nowMs);
     const spent: Spent | undefined = windows.tokens?.spend(tokens, nowMs);
     return (actual, atMs) => {
       if (spent !== undefined) windows.tokens!.settle(spent, actual, atMs);

@@ -11,8 +11,8 @@
  *
  * Timers  one, for the earliest queue deadline.
  * Units   ms of the monotonic clock.
- * Errors  `submit` throws rate_limited, model_failed, queue_full or draining; all else is thrown by the ticket's
- *         events.
+ * Errors  `submit` throws rate_limited, model_failed, queue_full or draining; all else is thrown by
+ *         the ticket's events.
  */
 import type { Clock } from '../core/clock.ts';
 import type {
@@ -26,7 +26,7 @@ import type {
 import { type HearthError, toHearthError, type WorkerError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Observer } from '../core/observer.ts';
-import type { Priority } from '../core/priority.ts';
+import { byPriority } from '../core/priority.ts';
 import { Answer } from './answer.ts';
 import { abortReason, type Call, estimateTokens, toJob } from './call.ts';
 import type { Drop, Effects, Rejection, SchedulerEvent } from './effects.ts';
@@ -90,8 +90,8 @@ export class Loop {
     const { clock, observer } = this.#options;
     const { requestId, priority, signal } = context;
     const arrivedMs = clock.nowMs();
-    const tokens = estimateTokens(request);
-    this.#assertWithinRate(context.tenant, tokens, arrivedMs);
+    const { index, requests } = context.lot ?? { index: 0, requests: [request] };
+    if (index === 0) this.#assertWithinRate(context.tenant, requests, arrivedMs);
     const key = ++this.#lastKey;
     const cancel = (reason: HearthError) => {
       this.#calls.get(key)?.answer.abandon(reason);
@@ -132,7 +132,8 @@ export class Loop {
       throw this.#toError(rejection, request.model);
     }
     // Only now: a request that was refused costs nothing.
-    const settle = this.#limiter?.spend(context.tenant, tokens, arrivedMs);
+    if (index === 0) this.#limiter?.spendRequest(context.tenant, arrivedMs);
+    const settle = this.#limiter?.spendTokens(context.tenant, estimateTokens(request), arrivedMs);
     const call = this.#calls.get(key);
     // A grant may have ended it already: its prompt was too large for the channel.
     if (call === undefined) settle?.(0, arrivedMs);
@@ -343,9 +344,10 @@ export class Loop {
     this.#options.observer.dequeued({ ...labels(call), ...how });
   }
 
-  #assertWithinRate(tenant: string, tokens: number, nowMs: number): void {
+  #assertWithinRate(tenant: string, lot: readonly GenerationRequest[], nowMs: number): void {
     const { rateLimits, observer } = this.#options;
     if (this.#limiter === undefined || rateLimits === undefined) return;
+    const tokens = lot.reduce((sum, request) => sum + estimateTokens(request), 0);
     const delayMs = this.#limiter.delayMs(tenant, tokens, nowMs);
     if (delayMs === 0) return;
     observer.rejected('rate_limited');
@@ -409,17 +411,12 @@ export class Loop {
       const { requestId, priority } = context;
       first.push({ requestId, priority, waitedMs: nowMs - answer.arrivedMs });
     });
-    const byClass = (value: (priority: Priority) => number) => ({
-      high: value('high'),
-      normal: value('normal'),
-      low: value('low'),
-    });
     return {
       name,
       busy,
       free,
-      waiting: byClass((priority) => scheduler.waitingOf(name, priority)),
-      estimateMs: byClass((priority) => scheduler.estimateWaitMs(name, priority)),
+      waiting: byPriority((priority) => scheduler.waitingOf(name, priority)),
+      estimateMs: byPriority((priority) => scheduler.estimateWaitMs(name, priority)),
       first,
     };
   }

@@ -84,9 +84,16 @@ describe('hearth serve', () => {
     expect(answers.map(({ choices }) => choices.length)).toEqual([1, 1, 1]);
     expect(statuses.filter((status) => status === 200)).toHaveLength(3);
     expect(statuses).toContain(429);
+    // A list of prompts is one request, also when it is longer than the burst.
+    const list = await client.completions.create({
+      model: 'small',
+      prompt: ['a', 'b', 'c', 'd'],
+      max_tokens: 4,
+    });
+    expect(list.choices).toHaveLength(4);
     const { response } = await ask().withResponse();
     expect(response.headers.get('x-ratelimit-limit-requests')).toBe('60');
-    expect(response.headers.get('x-ratelimit-remaining-requests')).toBe('56');
+    expect(response.headers.get('x-ratelimit-remaining-requests')).toBe('55');
     expect(response.headers.get('ratelimit-policy')).toBe('"default";q=60;w=60');
   });
 

@@ -3,7 +3,7 @@
  * Ids and classes only, never a prompt. Units: seconds, as everywhere on the wire.
  */
 import type { ModelQueueInfo } from '../../core/engine.ts';
-import { PRIORITIES, type Priority } from '../../core/priority.ts';
+import { byPriority } from '../../core/priority.ts';
 import type { Exchange } from '../exchange.ts';
 
 export function adminQueue(exchange: Exchange): Response {
@@ -16,7 +16,7 @@ function toBody({ name, busy, free, waiting, estimateMs, first }: ModelQueueInfo
     name,
     slots: { busy, free },
     waiting,
-    estimated_wait_s: byClass((priority) => toSeconds(estimateMs[priority])),
+    estimated_wait_s: byPriority((priority) => toSeconds(estimateMs[priority])),
     first: first.map(({ requestId, priority, waitedMs }, position) => ({
       id: requestId,
       priority,
@@ -24,10 +24,6 @@ function toBody({ name, busy, free, waiting, estimateMs, first }: ModelQueueInfo
       waited_s: toSeconds(waitedMs),
     })),
   };
-}
-
-function byClass(value: (priority: Priority) => number): Record<string, number> {
-  return Object.fromEntries(PRIORITIES.map((priority) => [priority, value(priority)]));
 }
 
 function toSeconds(ms: number): number {

@@ -103,7 +103,10 @@ describe('Limiter', () => {
 
   test('every window must have room, and the longest wait is said', () => {
     const limiter = new Limiter(limits);
-    const spend = (nowMs: number, tokens = 1) => limiter.spend('t', tokens, nowMs);
+    const spend = (nowMs: number) => {
+      limiter.spendRequest('t', nowMs);
+      limiter.spendTokens('t', 1, nowMs);
+    };
     spend(0);
     spend(0);
     expect(limiter.delayMs('t', 1, 400)).toBe(600);
@@ -117,7 +120,8 @@ describe('Limiter', () => {
 
   test('tokens are reserved, then settled; tenants do not share', () => {
     const limiter = new Limiter(limits);
-    const settle = limiter.spend('a', 90, 0);
+    limiter.spendRequest('a', 0);
+    const settle = limiter.spendTokens('a', 90, 0);
     expect(limiter.delayMs('a', 20, 5_000)).toBe(55_000);
     expect(limiter.delayMs('b', 20, 5_000)).toBe(0);
     settle(30, 5_000);
@@ -136,7 +140,8 @@ describe('Limiter', () => {
         for (const tokens of asks) {
           nowMs += limiter.delayMs('t', tokens, nowMs);
           expect(limiter.delayMs('t', tokens, nowMs)).toBe(0);
-          limiter.spend('t', tokens, nowMs);
+          limiter.spendRequest('t', nowMs);
+          limiter.spendTokens('t', tokens, nowMs);
         }
       }),
     );
