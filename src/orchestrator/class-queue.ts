@@ -1,7 +1,8 @@
 /**
  * The waiting requests of one class of one model. Pure.
  *
- * Between tenants the one that has had the least service is next; within a tenant the oldest.
+ * Between tenants the one that has had the least service is next; within a tenant the oldest. One that
+ * has all the slots it may have is passed over until it gives one back.
  *
  * Units   tokens.
  * Errors  none.
@@ -14,9 +15,14 @@ import { type Charge, type Entry, Fifo } from './queue.ts';
 const GENERATED_WEIGHT = 2;
 
 export class ClassQueue {
+  readonly #canRun: (entry: Entry) => boolean;
   readonly #all = new Fifo('inClass');
   readonly #tenants = new Map<string, Fifo>();
   readonly #share = new FairShare<string>();
+
+  constructor(canRun: (entry: Entry) => boolean) {
+    this.#canRun = canRun;
+  }
 
   get length(): number {
     return this.#all.length;
@@ -27,11 +33,24 @@ export class ClassQueue {
     return this.#all.head;
   }
 
+  /** Of those tenants that may have a slot. */
+  get oldestRunnable(): Entry | undefined {
+    const { head } = this.#all;
+    if (head === undefined || this.#canRun(head)) return head;
+    let oldest: Entry | undefined;
+    for (const { head: first } of this.#tenants.values()) {
+      if (!this.#canRun(first!)) continue;
+      if (oldest === undefined || first!.arrival < oldest.arrival) oldest = first;
+    }
+    return oldest;
+  }
+
   get next(): Entry | undefined {
     let best: Entry | undefined;
     let least = Number.POSITIVE_INFINITY;
     for (const [tenant, waiting] of this.#tenants) {
       const head = waiting.head!;
+      if (!this.#canRun(head)) continue;
       const service = this.#share.serviceOf(tenant);
       if (service < least || (service === least && head.arrival < best!.arrival)) {
         best = head;
@@ -39,6 +58,16 @@ export class ClassQueue {
       }
     }
     return best;
+  }
+
+  /** A slot is about to be granted: tenants that may not have it are not owed what others get by it. */
+  passBlocked(): void {
+    const next = this.next;
+    if (next === undefined) return;
+    const service = this.#share.serviceOf(next.tenant);
+    for (const [tenant, { head }] of this.#tenants) {
+      if (!this.#canRun(head!)) this.#share.lift(tenant, service);
+    }
   }
 
   push(entry: Entry): void {

@@ -24,6 +24,8 @@ export type SchedulerEvent =
       readonly tenant: string;
       /** Slots it needs at once. More than a replica has means: all that it has. */
       readonly units: number;
+      /** Slots that its tenant may have at once, over all models; undefined: as many as there are. */
+      readonly tenantMax?: number | undefined;
     }
   /** The worker has counted its prompt. */
   | {

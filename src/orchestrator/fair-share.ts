@@ -49,6 +49,11 @@ export class FairShare<Party> {
     if (this.#present.size === 0) this.#floor = Math.max(this.#floor, this.serviceOf(party));
   }
 
+  /** It could not have had what others got: it is not owed what they had up to `service`. */
+  lift(party: Party, service: number): void {
+    if (this.serviceOf(party) < service) this.#service.set(party, service);
+  }
+
   /** Negative for what was begun in vain. */
   charge(party: Party, service: number): void {
     this.#service.set(party, this.serviceOf(party) + service);

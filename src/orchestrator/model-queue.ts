@@ -10,7 +10,7 @@
  * Units   ms of the monotonic clock, tokens.
  * Errors  none.
  */
-import { PRIORITIES, type Priority } from '../core/priority.ts';
+import { byPriority, PRIORITIES, type Priority } from '../core/priority.ts';
 import { ClassQueue } from './class-queue.ts';
 import { FairShare } from './fair-share.ts';
 import type { Charge, Entry } from './queue.ts';
@@ -28,16 +28,14 @@ const HIGH_AHEAD_TOKENS = 256;
 
 export class ModelQueue {
   readonly #policy: Policy;
-  readonly #classes: Readonly<Record<Priority, ClassQueue>> = {
-    high: new ClassQueue(),
-    normal: new ClassQueue(),
-    low: new ClassQueue(),
-  };
+  readonly #classes: Readonly<Record<Priority, ClassQueue>>;
   readonly #share = new FairShare<Priority>();
   #grantsSinceAged = AGED_EVERY_GRANTS - 1;
 
-  constructor(policy: Policy) {
+  /** `canRun` says whether the entry's tenant may have one more slot. */
+  constructor(policy: Policy, canRun: (entry: Entry) => boolean) {
     this.#policy = policy;
+    this.#classes = byPriority(() => new ClassQueue(canRun));
   }
 
   get length(): number {
@@ -89,6 +87,18 @@ export class ModelQueue {
     return this.#classes.high.next;
   }
 
+  /** To be told before every grant: who may not have the slot is not owed what others get by it. */
+  passBlocked(): void {
+    for (const priority of PRIORITIES) this.#classes[priority].passBlocked();
+    const next = this.#byShare();
+    if (next === undefined) return;
+    const service = this.#share.serviceOf(next.priority);
+    for (const priority of PRIORITIES) {
+      const { length, next: runnable } = this.#classes[priority];
+      if (length > 0 && runnable === undefined) this.#share.lift(priority, service);
+    }
+  }
+
   /** To be told of every grant of a shared slot, before the entry is removed. */
   granted(entry: Entry, nowMs: number): void {
     const isByAge = entry === this.#longestAged(nowMs) && entry !== this.#byShare();
@@ -127,22 +137,24 @@ export class ModelQueue {
   }
 
   #byShare(): Entry | undefined {
-    let first: Priority | undefined;
+    let first: Entry | undefined;
+    let least = Number.POSITIVE_INFINITY;
     for (const priority of PRIORITIES) {
-      if (this.lengthOf(priority) === 0) continue;
+      const next = this.#classes[priority].next;
+      const service = this.#share.serviceOf(priority);
       // Strictly less: among equals the higher class goes first.
-      if (first === undefined || this.#share.serviceOf(priority) < this.#share.serviceOf(first)) {
-        first = priority;
-      }
+      if (next === undefined || service >= least) continue;
+      first = next;
+      least = service;
     }
-    return first && this.#classes[first].next;
+    return first;
   }
 
   #longestAged(nowMs: number): Entry | undefined {
     let longest: Entry | undefined;
     let since = nowMs;
     for (const priority of PRIORITIES) {
-      const oldest = this.oldest(priority);
+      const oldest = this.#classes[priority].oldestRunnable;
       if (oldest === undefined) continue;
       const agedMs = oldest.submittedMs + this.#policy.agedAfterMs[priority];
       if (agedMs > since || (agedMs === since && longest !== undefined)) continue;

@@ -9,7 +9,8 @@
  * one at a time, and the slot is then owed to the high class. That is for a high class that comes now
  * and then: one that has had more than its share waits for its turn.
  *
- * Whoever is next is never overtaken by a smaller request, so that a large one is not starved.
+ * Whoever is next is never overtaken by a smaller request, so that a large one is not starved. A tenant that
+ * has all the slots it may have is not next.
  *
  * Units   ms of the monotonic clock, tokens; a unit is one sequence.
  * Errors  none.
@@ -35,8 +36,14 @@ export class ModelSlots {
   /** Moving average of grant to end; undefined until a request has ended. */
   #serviceMs: number | undefined;
 
-  constructor(policy: Policy) {
-    this.queue = new ModelQueue(policy);
+  /** `runningOf` counts the slots that a tenant has over all models. */
+  constructor(policy: Policy, runningOf: (tenant: string) => number) {
+    this.queue = new ModelQueue(
+      policy,
+      (entry) =>
+        entry.tenantMax === Number.POSITIVE_INFINITY ||
+        runningOf(entry.tenant) + this.#unitsOf(entry) <= entry.tenantMax,
+    );
   }
 
   /** Slots that are busy, and those that any class may have. */
@@ -61,6 +68,7 @@ export class ModelSlots {
     if (this.#slots === 0) return undefined;
     const entry = this.#nextShared(nowMs) ?? this.#nextSpare();
     if (entry === undefined) return undefined;
+    this.queue.passBlocked();
     this.queue.remove(entry);
     this.#running.add(entry);
     entry.heldUnits = this.#unitsOf(entry);
@@ -144,6 +152,6 @@ export class ModelSlots {
 
   /** More than a replica has means: all that it has. */
   #unitsOf(entry: Entry): number {
-    return Math.min(entry.units, this.#slots);
+    return Math.min(entry.units, this.#slots, entry.tenantMax);
   }
 }

@@ -17,6 +17,8 @@ export interface Entry {
   readonly priority: Priority;
   readonly tenant: string;
   readonly units: number;
+  /** Slots that its tenant may have at once, over all models. */
+  readonly tenantMax: number;
   /** Position in the order of arrival over all requests. */
   readonly arrival: number;
   readonly submittedMs: number;

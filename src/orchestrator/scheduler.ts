@@ -47,6 +47,8 @@ export class Scheduler {
   readonly #effects: Effects;
   readonly #models = new Map<string, Model>();
   readonly #entries = new Map<number, Entry>();
+  /** Slots that tenants with a bound of their own have now. */
+  readonly #slotsOf = new Map<string, number>();
   #arrivals = 0;
   #isDraining = false;
   #isStopped = false;
@@ -55,7 +57,8 @@ export class Scheduler {
     this.#limits = limits;
     this.#effects = effects;
     for (const name of models) {
-      this.#models.set(name, { slots: new ModelSlots(limits), hasFailed: false });
+      const slots = new ModelSlots(limits, (tenant) => this.#slotsOf.get(tenant) ?? 0);
+      this.#models.set(name, { slots, hasFailed: false });
     }
   }
 
@@ -152,6 +155,7 @@ export class Scheduler {
 
   #submit(event: Extract<SchedulerEvent, { type: 'submitted' }>, nowMs: number): void {
     const { key, model: name, priority, tenant, units } = event;
+    const { tenantMax = Number.POSITIVE_INFINITY } = event;
     const model = this.#model(name);
     if (this.#entries.has(key)) throw new BugError(`Request key ${key} was submitted twice`);
     const rejection = this.#rejection(model);
@@ -165,6 +169,7 @@ export class Scheduler {
       priority,
       tenant,
       units,
+      tenantMax,
       arrival: this.#arrivals++,
       submittedMs: nowMs,
       deadlineMs: nowMs + this.#limits.queueTimeoutMs[priority],
@@ -218,16 +223,18 @@ export class Scheduler {
   #end(key: number, nowMs: number): void {
     const { entry, model } = this.#running(key);
     this.#entries.delete(key);
+    this.#countSlots(entry, -entry.heldUnits);
     model.slots.end(entry, nowMs);
-    this.#grant(model, nowMs);
+    this.#grantAfter(entry, model, nowMs);
   }
 
   #putBack(key: number, nowMs: number): void {
     const { entry, model } = this.#running(key);
+    this.#countSlots(entry, -entry.heldUnits);
     model.slots.putBack(entry);
     const drop = this.#dropOnReturn(model, entry);
     if (drop !== undefined) this.#drop(model, entry, drop, nowMs);
-    this.#grant(model, nowMs);
+    this.#grantAfter(entry, model, nowMs);
     if (drop === undefined && entry.grantedMs === undefined) {
       this.#effects.queued(key, model.slots.queue.before(entry.priority, entry));
     }
@@ -295,8 +302,23 @@ export class Scheduler {
     this.#effects.dropped(entry.key, reason, nowMs - entry.submittedMs);
   }
 
+  /** `entry` gave its slots back: where its tenant is bounded, the other models may go on with them. */
+  #grantAfter({ tenantMax }: Entry, model: Model, nowMs: number): void {
+    this.#grant(model, nowMs);
+    if (tenantMax === Number.POSITIVE_INFINITY) return;
+    for (const other of this.#models.values()) if (other !== model) this.#grant(other, nowMs);
+  }
+
+  #countSlots({ tenant, tenantMax }: Entry, units: number): void {
+    if (tenantMax === Number.POSITIVE_INFINITY) return;
+    const slots = (this.#slotsOf.get(tenant) ?? 0) + units;
+    if (slots === 0) this.#slotsOf.delete(tenant);
+    else this.#slotsOf.set(tenant, slots);
+  }
+
   #grant({ slots }: Model, nowMs: number): void {
     for (let entry = slots.grantNext(nowMs); entry !== undefined; entry = slots.grantNext(nowMs)) {
+      this.#countSlots(entry, entry.heldUnits);
       this.#effects.granted(entry.key, nowMs - entry.submittedMs);
     }
     const preempted = slots.preemptNext();
