@@ -27,6 +27,7 @@ export const STATUS = {
   payload_too_large: 413,
   unsupported_media_type: 415,
   rate_limited: 429,
+  key_quota_exceeded: 429,
   headers_too_large: 431,
   client_closed_request: 499,
   internal: 500,

@@ -69,7 +69,13 @@ export class Metrics implements Observer {
     'outcome',
   ]);
   readonly #queueDepth = this.#gauge('queue_depth', 'Requests that wait', ['priority']);
-  readonly #rejects = this.#counter('queue_rejects_total', 'Refused on arrival', ['reason']);
+  readonly #rejects = this.#counter('queue_rejects_total', 'Refused on arrival', [
+    'reason',
+    'priority',
+  ]);
+  readonly #rateRejects = this.#counter('ratelimit_rejects_total', 'Over a rate limit or quota', [
+    'key',
+  ]);
   readonly #timeouts = this.#counter('queue_timeouts_total', 'Waited out a deadline', ['priority']);
   readonly #preemptions = this.#counter('queue_preemptions_total', 'Gave a slot back to high', [
     'model',
@@ -151,8 +157,12 @@ export class Metrics implements Observer {
     if (left.granted) this.#queueWait.observe({ priority: left.priority }, left.waitMs / 1000);
   }
 
-  rejected(reason: 'rate_limited' | 'queue_full' | 'draining' | 'model_failed'): void {
-    this.#rejects.inc({ reason });
+  rejected(refused: Parameters<Observer['rejected']>[0]): void {
+    this.#rejects.inc(refused);
+  }
+
+  rateLimited(key: string): void {
+    this.#rateRejects.inc({ key });
   }
 
   queueTimeout(priority: Priority): void {

@@ -9,12 +9,15 @@ import type { RateState, RateWindow } from '../core/engine.ts';
 const WINDOW_S = 60;
 
 export function rateHeaders({ requests, tokens }: RateState): Record<string, string> {
-  const headers: Record<string, string> = {
-    ...openaiHeaders('requests', requests),
-    'ratelimit-policy': `"default";q=${requests.limit};w=${WINDOW_S}`,
-    ratelimit: `"default";r=${requests.remaining};t=${Math.ceil(requests.resetMs / 1000)}`,
-  };
-  return tokens === undefined ? headers : { ...headers, ...openaiHeaders('tokens', tokens) };
+  const headers: Record<string, string> = {};
+  if (requests !== undefined) {
+    Object.assign(headers, openaiHeaders('requests', requests), {
+      'ratelimit-policy': `"default";q=${requests.limit};w=${WINDOW_S}`,
+      ratelimit: `"default";r=${requests.remaining};t=${Math.ceil(requests.resetMs / 1000)}`,
+    });
+  }
+  if (tokens !== undefined) Object.assign(headers, openaiHeaders('tokens', tokens));
+  return headers;
 }
 
 function openaiHeaders(

@@ -117,6 +117,8 @@ const NEUTRAL_NUMBERS: Readonly<Record<string, string>> = {
   slots: '4',
   high_spare: '1',
   tokens_per_minute: '100000',
+  all_requests_per_minute: '600',
+  all_tokens_per_minute: '1000000',
   aged_after_high_s: '2',
   aged_after_normal_s: '10',
   aged_after_low_s: '30',

@@ -31,6 +31,8 @@ const weight = (byDefault: number, description: string) =>
 const agedAfter = (description: string) =>
   z.number().min(0.001).max(DAY_S).optional().describe(description);
 
+const requestLimit = z.int().min(1).max(1_000_000);
+const tokenLimit = z.int().min(1).max(1_000_000_000);
 const slots = z.int().min(1).max(256);
 const highSpare = z.int().min(0).max(8);
 const contextTokens = z.int().min(16).max(16_777_216);
@@ -182,27 +184,22 @@ export const SECTIONS = {
       .boolean()
       .default(false)
       .describe('Whether the limits below hold. Above them a request gets 429 `rate_limited`.'),
-    requests_per_minute: z
-      .int()
-      .min(1)
-      .max(1_000_000)
+    requests_per_minute: requestLimit
       .default(60)
-      .describe('Requests within any 60 s.'),
-    burst: z
-      .int()
-      .min(1)
-      .max(1_000_000)
-      .default(10)
-      .describe('Requests within any `burst_window_s`.'),
+      .describe('Requests of one caller within any 60 s. An API key may have its own limits.'),
+    burst: requestLimit.default(10).describe('Requests of one caller within any `burst_window_s`.'),
     burst_window_s: z.number().min(0.001).max(60).default(1).describe('The shorter window.'),
-    tokens_per_minute: z
-      .int()
-      .min(1)
-      .max(1_000_000_000)
+    tokens_per_minute: tokenLimit
       .optional()
       .describe(
-        'Tokens within any 60 s, prompt and answer; reserved when a request comes and settled when it is over. Without it tokens are not limited.',
+        'Tokens of one caller within any 60 s, prompt and answer; reserved when a request comes and settled when it is over. Without it tokens are not limited.',
       ),
+    all_requests_per_minute: requestLimit
+      .optional()
+      .describe('Requests of all callers together within any 60 s. Without it not limited.'),
+    all_tokens_per_minute: tokenLimit
+      .optional()
+      .describe('Tokens of all callers together within any 60 s. Without it not limited.'),
   }),
   model_defaults: z.strictObject({
     slots: slots

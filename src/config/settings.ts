@@ -7,6 +7,7 @@
 import { isAbsolute, join, resolve } from 'node:path';
 
 import type { Priority } from '../core/priority.ts';
+import type { RateLimits } from '../core/tenant.ts';
 import type { FileConfig, LogLevel } from './schema.ts';
 
 type FileModel = FileConfig['models'][string];
@@ -57,14 +58,13 @@ export interface Config {
     readonly weights: Readonly<Record<Priority, number>>;
     readonly agedAfterMs: Readonly<Record<Priority, number>>;
   };
-  /** Undefined: switched off. */
-  readonly rateLimits:
-    | {
-        readonly requestsPerMinute: number;
-        readonly burst: { readonly requests: number; readonly windowMs: number };
-        readonly tokensPerMinute: number | undefined;
-      }
-    | undefined;
+  /** Empty where they are switched off. */
+  readonly rateLimits: {
+    /** Of a caller who has none of his own. */
+    readonly each: RateLimits;
+    readonly all: RateLimits;
+    readonly burstWindowMs: number;
+  };
   readonly modelDefaults: {
     readonly slots: number;
     readonly highSpare: number;
@@ -137,13 +137,7 @@ export function toConfig(
         low: toMs(limits.aged_after_low_s ?? Math.min(30, limits.queue_timeout_low_s / 2)),
       },
     },
-    rateLimits: rateLimit.enabled
-      ? {
-          requestsPerMinute: rateLimit.requests_per_minute,
-          burst: { requests: rateLimit.burst, windowMs: toMs(rateLimit.burst_window_s) },
-          tokensPerMinute: rateLimit.tokens_per_minute,
-        }
-      : undefined,
+    rateLimits: toRateLimits(rateLimit),
     modelDefaults: {
       slots: modelDefaults.slots,
       highSpare: modelDefaults.high_spare,
@@ -207,6 +201,23 @@ function toModel(name: string, model: FileModel, path: string): ModelConfig {
     defaults: Object.fromEntries(
       Object.entries(sampling).filter(([, value]) => value !== undefined),
     ) as SamplingDefaults,
+  };
+}
+
+function toRateLimits(limits: FileConfig['rate_limit']): Config['rateLimits'] {
+  const burstWindowMs = toMs(limits.burst_window_s);
+  if (!limits.enabled) return { each: {}, all: {}, burstWindowMs };
+  return {
+    each: {
+      requestsPerMinute: limits.requests_per_minute,
+      burst: limits.burst,
+      tokensPerMinute: limits.tokens_per_minute,
+    },
+    all: {
+      requestsPerMinute: limits.all_requests_per_minute,
+      tokensPerMinute: limits.all_tokens_per_minute,
+    },
+    burstWindowMs,
   };
 }
 

@@ -6,6 +6,7 @@
  *         the same errors are thrown by iterating `events`.
  */
 import type { Priority } from './priority.ts';
+import type { TenantLimits } from './tenant.ts';
 
 export type Role = 'system' | 'developer' | 'user' | 'assistant' | 'tool';
 
@@ -75,8 +76,11 @@ export interface GenerationRequest {
 
 export interface CallContext {
   readonly requestId: string;
-  /** Whose cache may be shared. One value until keys exist. */
+  /** Who asks: the name of an API key, or one name for everybody who needs none. Tenants of a class get
+   *  equal shares, and never see what another one left in a cache. */
   readonly tenant: string;
+  /** What the tenant may have; absent: what everybody may. */
+  readonly limits?: TenantLimits | undefined;
   readonly priority: Priority;
   /** Where one request of a client is several of ours, a list of prompts: all of them, and which this
    *  is. They are submitted in order and without a pause, and let in or refused together. */
@@ -208,8 +212,8 @@ export interface ModelQueueInfo {
 
 /** How much of its limits a tenant has left. */
 export interface RateState {
-  readonly requests: RateWindow;
-  /** Undefined where tokens are not limited. */
+  /** Undefined where requests are not limited. */
+  readonly requests: RateWindow | undefined;
   readonly tokens: RateWindow | undefined;
 }
 

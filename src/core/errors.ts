@@ -122,8 +122,13 @@ export const CATALOGUE = {
   },
   rate_limited: {
     who: 'capacity',
-    means: 'More was asked for within a minute, or at once, than `[rate_limit]` allows.',
+    means: 'More was asked for within a minute, or at once, than `[rate_limit]` or the key allows.',
     remedy: 'Try again after the time in `Retry-After`: then it is let in, if nobody else came.',
+  },
+  key_quota_exceeded: {
+    who: 'capacity',
+    means: 'The request may need more tokens than are left of what the key may use in a day.',
+    remedy: 'Ask for fewer `max_tokens`, or come back after the time in `Retry-After`.',
   },
   queue_full: {
     who: 'capacity',

@@ -26,7 +26,12 @@ export interface Observer {
   queued(labels: RequestLabels): void;
   /** Left the queue, to a slot or otherwise. */
   dequeued(labels: RequestLabels & { readonly granted: boolean; readonly waitMs: number }): void;
-  rejected(reason: 'rate_limited' | 'queue_full' | 'draining' | 'model_failed'): void;
+  rejected(refused: {
+    readonly reason: 'rate_limited' | 'queue_full' | 'draining' | 'model_failed';
+    readonly priority: Priority;
+  }): void;
+  /** Beside `rejected`: whose limit it was. The names of keys are few. */
+  rateLimited(tenant: string): void;
   queueTimeout(priority: Priority): void;
   /** Gave its slot back to the high class before its first token, and waits again. */
   preempted(labels: RequestLabels): void;
@@ -53,6 +58,7 @@ export const silentObserver: Observer = {
   queued: nothing,
   dequeued: nothing,
   rejected: nothing,
+  rateLimited: nothing,
   queueTimeout: nothing,
   preempted: nothing,
   firstToken: nothing,

@@ -84,8 +84,12 @@ export class Answer implements AsyncIterable<GenerationEvent> {
   }
 
   /** Prompt and answer, as far as they have been computed. */
-  get tokensTaken(): number {
-    return this.#promptTokens + this.#tokenTimesMs.length;
+  get usage(): Usage {
+    return {
+      promptTokens: this.#promptTokens,
+      cachedTokens: this.#cachedTokens,
+      generatedTokens: this.#tokenTimesMs.length,
+    };
   }
 
   get arrivedMs(): number {

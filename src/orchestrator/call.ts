@@ -8,7 +8,7 @@
  *
  * The scheduler knows it by `key`; the client knows it by `requestId`.
  */
-import type { CallContext, GenerationRequest, Prompt } from '../core/engine.ts';
+import type { CallContext, GenerationRequest, Prompt, Usage } from '../core/engine.ts';
 import { HearthError, RequestError } from '../core/errors.ts';
 import type { Answer } from './answer.ts';
 import type { GenerateJob, RunningCall } from './running-calls.ts';
@@ -20,7 +20,7 @@ export interface Call {
   readonly answer: Answer;
   readonly onAbort: () => void;
   /** Replaces the tokens that were reserved for it by those that it took. */
-  settle: ((tokens: number, nowMs: number) => void) | undefined;
+  settle: ((usage: Usage, nowMs: number) => void) | undefined;
   /** Workers that have died with it. */
   deaths: number;
   running: RunningCall | undefined;

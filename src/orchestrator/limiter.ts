@@ -1,6 +1,6 @@
 /**
- * How much each tenant may ask for: requests and tokens a minute, and a burst of requests within a
- * shorter window. Pure; a refusal changes nothing.
+ * How much each tenant may ask for, and all of them together: requests and tokens a minute, and a burst
+ * of requests within a shorter window. Pure; a refusal changes nothing.
  *
  * Tokens are reserved when a request comes (prompt and `max_tokens`) and settled to what they were when
  * it is over, so that a request that asks for much and says little holds its tenant up only while it runs.
@@ -8,78 +8,88 @@
  * Units   ms of the monotonic clock, requests, tokens.
  * Errors  none: a refusal says after what time the same request is let in if nobody else comes.
  */
-import type { RateState } from '../core/engine.ts';
-import { SlidingWindow, type Spent } from './sliding-window.ts';
+import type { RateState, RateWindow } from '../core/engine.ts';
+import type { RateLimits } from '../core/tenant.ts';
+import { RateWindows, type Refusal } from './rate-windows.ts';
 
-export interface RateLimits {
-  readonly requestsPerMinute: number;
-  readonly burst: { readonly requests: number; readonly windowMs: number };
-  /** Undefined: tokens are not limited. */
-  readonly tokensPerMinute: number | undefined;
+export interface LimiterOptions {
+  /** What a tenant may have that brings no limit of its own. */
+  readonly each: RateLimits;
+  readonly all: RateLimits;
+  readonly burstWindowMs: number;
 }
 
-interface Tenant {
-  readonly requests: SlidingWindow;
-  readonly burst: SlidingWindow;
-  readonly tokens: SlidingWindow | undefined;
-}
-
-const MINUTE_MS = 60_000;
+export type Settle = (tokens: number, nowMs: number) => void;
 
 export class Limiter {
-  readonly #limits: RateLimits;
-  readonly #tenants = new Map<string, Tenant>();
+  readonly #options: LimiterOptions;
+  readonly #all: RateWindows;
+  readonly #tenants = new Map<string, RateWindows>();
 
-  constructor(limits: RateLimits) {
-    this.#limits = limits;
+  constructor(options: LimiterOptions) {
+    this.#options = options;
+    this.#all = new RateWindows(options.burstWindowMs);
+    this.#all.fit(options.all);
   }
 
-  /** 0: it may come now. Infinite: it asks for more tokens than ever fit. */
-  delayMs(tenant: string, tokens: number, nowMs: number): number {
-    const windows = this.#windowsOf(tenant);
-    return Math.max(
-      windows.requests.delayMs(1, nowMs),
-      windows.burst.delayMs(1, nowMs),
-      windows.tokens?.delayMs(tokens, nowMs) ?? 0,
-    );
+  /** Holds from now on, also for what was spent. Absent ones are those of everybody. */
+  fit(tenant: string, limits: RateLimits): void {
+    const { each } = this.#options;
+    this.#windowsOf(tenant).fit({
+      requestsPerMinute: limits.requestsPerMinute ?? each.requestsPerMinute,
+      burst: limits.burst ?? each.burst,
+      tokensPerMinute: limits.tokensPerMinute ?? each.tokensPerMinute,
+    });
   }
 
-  /** To be called only when `delayMs` said 0, for a request and then for each part of its tokens. */
-  spendRequest(tenant: string, nowMs: number): void {
-    const { requests, burst } = this.#windowsOf(tenant);
-    requests.spend(1, nowMs);
-    burst.spend(1, nowMs);
-  }
-
-  /** What is returned settles them, at most once. */
-  spendTokens(
+  /** Undefined: it may come now. */
+  refusal(
     tenant: string,
     tokens: number,
     nowMs: number,
-  ): (tokens: number, nowMs: number) => void {
-    const windows = this.#windowsOf(tenant);
-    const spent: Spent | undefined = windows.tokens?.spend(tokens, nowMs);
+  ): (Refusal & { readonly of: 'tenant' | 'all' }) | undefined {
+    const own = this.#windowsOf(tenant).refusal(tokens, nowMs);
+    const all = this.#all.refusal(tokens, nowMs);
+    if (all !== undefined && all.delayMs > (own?.delayMs ?? 0)) return { ...all, of: 'all' };
+    return own && { ...own, of: 'tenant' };
+  }
+
+  /** To be called only when nothing was refused, for a request and then for each part of its tokens. */
+  spendRequest(tenant: string, nowMs: number): void {
+    this.#windowsOf(tenant).spendRequest(nowMs);
+    this.#all.spendRequest(nowMs);
+  }
+
+  /** What is returned settles them, at most once. */
+  spendTokens(tenant: string, tokens: number, nowMs: number): Settle {
+    const own = this.#windowsOf(tenant).spendTokens(tokens, nowMs);
+    const all = this.#all.spendTokens(tokens, nowMs);
     return (actual, atMs) => {
-      if (spent !== undefined) windows.tokens!.settle(spent, actual, atMs);
+      own(actual, atMs);
+      all(actual, atMs);
     };
   }
 
-  state(tenant: string, nowMs: number): RateState {
-    const { requests, tokens } = this.#windowsOf(tenant);
-    return { requests: requests.state(nowMs), tokens: tokens?.state(nowMs) };
+  /** Of the tenant's own windows and those of everybody, the one with less left. Undefined: no limit. */
+  state(tenant: string, nowMs: number): RateState | undefined {
+    const own = this.#windowsOf(tenant).state(nowMs);
+    const all = this.#all.state(nowMs);
+    const requests = tighter(own.requests, all.requests);
+    const tokens = tighter(own.tokens, all.tokens);
+    return requests === undefined && tokens === undefined ? undefined : { requests, tokens };
   }
 
-  #windowsOf(name: string): Tenant {
+  #windowsOf(name: string): RateWindows {
     const known = this.#tenants.get(name);
     if (known !== undefined) return known;
-    const { requestsPerMinute, burst, tokensPerMinute } = this.#limits;
-    const tenant: Tenant = {
-      requests: new SlidingWindow(requestsPerMinute, MINUTE_MS),
-      burst: new SlidingWindow(burst.requests, burst.windowMs),
-      tokens:
-        tokensPerMinute === undefined ? undefined : new SlidingWindow(tokensPerMinute, MINUTE_MS),
-    };
+    const tenant = new RateWindows(this.#options.burstWindowMs);
+    tenant.fit(this.#options.each);
     this.#tenants.set(name, tenant);
     return tenant;
   }
+}
+
+function tighter(a: RateWindow | undefined, b: RateWindow | undefined): RateWindow | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return b.remaining < a.remaining ? b : a;
 }

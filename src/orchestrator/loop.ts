@@ -27,10 +27,12 @@ import { type HearthError, toHearthError, type WorkerError } from '../core/error
 import type { Log } from '../core/log.ts';
 import type { Observer } from '../core/observer.ts';
 import { byPriority } from '../core/priority.ts';
+import type { UsageBook } from '../core/usage-book.ts';
+import { Allowance } from './allowance.ts';
 import { Answer } from './answer.ts';
-import { abortReason, type Call, estimateTokens, toJob } from './call.ts';
+import { abortReason, type Call, toJob } from './call.ts';
 import type { Drop, Effects, Rejection, SchedulerEvent } from './effects.ts';
-import { Limiter, type RateLimits } from './limiter.ts';
+import type { LimiterOptions } from './limiter.ts';
 import * as refusals from './refusals.ts';
 import type { CallEnd, CallListener, GenerateJob, RunningCall } from './running-calls.ts';
 import { Scheduler, type SchedulerLimits } from './scheduler.ts';
@@ -46,8 +48,8 @@ export interface ModelDesk {
 export interface LoopOptions {
   readonly models: readonly string[];
   readonly limits: SchedulerLimits;
-  /** Undefined: nothing is limited by time. */
-  readonly rateLimits: RateLimits | undefined;
+  readonly rateLimits: LimiterOptions;
+  readonly usageBook: UsageBook;
   readonly clock: Clock;
   readonly log: Log;
   readonly observer: Observer;
@@ -62,7 +64,7 @@ const TIMER_MAX_MS = 2 ** 31 - 1;
 export class Loop {
   readonly #options: LoopOptions;
   readonly #scheduler: Scheduler;
-  readonly #limiter: Limiter | undefined;
+  readonly #allowance: Allowance;
   readonly #calls = new Map<number, Call>();
   readonly #inbox: SchedulerEvent[] = [];
   #isHandling = false;
@@ -77,7 +79,7 @@ export class Loop {
   constructor(options: LoopOptions) {
     this.#options = options;
     this.#scheduler = new Scheduler(options.models, options.limits, this.#effects());
-    this.#limiter = options.rateLimits && new Limiter(options.rateLimits);
+    this.#allowance = new Allowance(options);
   }
 
   /** Requests that wait or run. */
@@ -91,7 +93,7 @@ export class Loop {
     const { requestId, priority, signal } = context;
     const arrivedMs = clock.nowMs();
     const { index, requests } = context.lot ?? { index: 0, requests: [request] };
-    if (index === 0) this.#assertWithinRate(context.tenant, requests, arrivedMs);
+    if (index === 0) this.#allowance.assertMayCome(context, requests, arrivedMs);
     const key = ++this.#lastKey;
     const cancel = (reason: HearthError) => {
       this.#calls.get(key)?.answer.abandon(reason);
@@ -125,6 +127,7 @@ export class Loop {
       priority,
       tenant: context.tenant,
       units: 1,
+      tenantMax: context.limits?.concurrencyMax,
     });
     const rejection = this.#takeRejection();
     if (rejection !== undefined) {
@@ -132,11 +135,10 @@ export class Loop {
       throw this.#toError(rejection, request.model);
     }
     // Only now: a request that was refused costs nothing.
-    if (index === 0) this.#limiter?.spendRequest(context.tenant, arrivedMs);
-    const settle = this.#limiter?.spendTokens(context.tenant, estimateTokens(request), arrivedMs);
+    const settle = this.#allowance.spend(context, request, arrivedMs);
     const call = this.#calls.get(key);
     // A grant may have ended it already: its prompt was too large for the channel.
-    if (call === undefined) settle?.(0, arrivedMs);
+    if (call === undefined) settle(answer.usage, arrivedMs);
     else {
       call.settle = settle;
       signal.addEventListener('abort', onAbort);
@@ -181,8 +183,9 @@ export class Loop {
 
   #effects(): Effects {
     return {
-      rejected: (_key, reason, retryAfterMs) => {
-        this.#options.observer.rejected(reason);
+      rejected: (key, reason, retryAfterMs) => {
+        const { priority } = this.#calls.get(key)!.context;
+        this.#options.observer.rejected({ reason, priority });
         this.#rejection = { reason, retryAfterMs };
       },
       queued: (key, position) => this.#queued(this.#calls.get(key)!, position),
@@ -327,7 +330,7 @@ export class Loop {
 
   #forget({ key, context, onAbort, answer, settle }: Call): void {
     this.#calls.delete(key);
-    settle?.(answer.tokensTaken, this.#options.clock.nowMs());
+    settle?.(answer.usage, this.#options.clock.nowMs());
     context.signal.removeEventListener('abort', onAbort);
     if (this.#calls.size === 0) this.#onIdle?.();
   }
@@ -342,16 +345,6 @@ export class Loop {
     if (!call.isCountedAsWaiting) return;
     call.isCountedAsWaiting = false;
     this.#options.observer.dequeued({ ...labels(call), ...how });
-  }
-
-  #assertWithinRate(tenant: string, lot: readonly GenerationRequest[], nowMs: number): void {
-    const { rateLimits, observer } = this.#options;
-    if (this.#limiter === undefined || rateLimits === undefined) return;
-    const tokens = lot.reduce((sum, request) => sum + estimateTokens(request), 0);
-    const delayMs = this.#limiter.delayMs(tenant, tokens, nowMs);
-    if (delayMs === 0) return;
-    observer.rejected('rate_limited');
-    throw refusals.rateLimited(delayMs, tokens, rateLimits);
   }
 
   #takeRejection() {
@@ -389,7 +382,7 @@ export class Loop {
   }
 
   rate(tenant: string): RateState | undefined {
-    return this.#limiter?.state(tenant, this.#options.clock.nowMs());
+    return this.#allowance.state(tenant, this.#options.clock.nowMs());
   }
 
   queue(): QueueInfo {

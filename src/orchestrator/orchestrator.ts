@@ -23,9 +23,10 @@ import type {
 import { HearthError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Observer } from '../core/observer.ts';
+import { noUsageBook, type UsageBook } from '../core/usage-book.ts';
 import type { ModelSpec } from '../models/spec.ts';
 import { abortReason } from './call.ts';
-import type { RateLimits } from './limiter.ts';
+import type { LimiterOptions } from './limiter.ts';
 import { Loop } from './loop.ts';
 import * as refusals from './refusals.ts';
 import type { SchedulerLimits } from './scheduler.ts';
@@ -36,8 +37,10 @@ export interface OrchestratorOptions {
   /** The default model first. */
   readonly models: readonly ModelSpec[];
   readonly limits: SchedulerLimits;
-  /** Absent: nothing is limited by time. */
-  readonly rateLimits?: RateLimits | undefined;
+  /** Absent: nothing is limited by time but what a tenant brings. */
+  readonly rateLimits?: LimiterOptions | undefined;
+  /** Absent: nobody's usage is remembered. */
+  readonly usageBook?: UsageBook | undefined;
   readonly worker: Omit<WorkerSettings, 'slowReaderMs'> & {
     /** How long `close` lets requests go on. */
     readonly drainTimeoutMs: number;
@@ -51,6 +54,7 @@ export interface OrchestratorOptions {
   readonly prespawned?: ReadonlyMap<string, WorkerProcess>;
 }
 
+const NO_RATE_LIMITS: LimiterOptions = { each: {}, all: {}, burstWindowMs: 1_000 };
 /** A stream whose reader takes nothing for so long is cut. Source: workers.md, "Channel". */
 const SLOW_READER_MS = 30_000;
 /** Looks per heartbeat interval, so that a hang is seen soon after its limit. */
@@ -66,13 +70,14 @@ export class Orchestrator implements Engine, AsyncDisposable {
   #stopping: Promise<void> | undefined;
 
   constructor(options: OrchestratorOptions) {
-    const { models, limits, rateLimits, worker, clock, log, observer } = options;
-    const { newRunId, prespawned } = options;
+    const { models, limits, worker, clock, log, observer } = options;
+    const { newRunId, prespawned, rateLimits = NO_RATE_LIMITS, usageBook = noUsageBook } = options;
     this.#options = options;
     this.#loop = new Loop({
       models: models.map(({ name }) => name),
       limits,
       rateLimits,
+      usageBook,
       clock,
       log,
       observer,

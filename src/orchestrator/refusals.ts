@@ -5,7 +5,7 @@
 import type { GenerationRequest } from '../core/engine.ts';
 import { CapacityError, RequestError, WorkerError } from '../core/errors.ts';
 import type { Priority } from '../core/priority.ts';
-import type { RateLimits } from './limiter.ts';
+import type { Refusal } from './rate-windows.ts';
 
 /** After this a server that is stopped may be back. */
 const BACK_AFTER_MS = 1_000;
@@ -21,14 +21,42 @@ export function modelFailed(model: string, reason: string | undefined): Capacity
   return new CapacityError('model_failed', message, { retryAfterMs: undefined });
 }
 
-/** `delayMs` infinite: it asks for more tokens than a minute ever has. */
-export function rateLimited(delayMs: number, tokens: number, limits: RateLimits): CapacityError {
+const LIMIT_NAMES = {
+  requestsPerMinute: 'requests_per_minute',
+  burst: 'burst',
+  tokensPerMinute: 'tokens_per_minute',
+} as const;
+
+/** `tokens` is what the request may need. */
+export function rateLimited(
+  refused: Refusal & {
+    readonly of: 'tenant' | 'all';
+    readonly tokens: number;
+    readonly tenant: string;
+  },
+): CapacityError {
+  const { limit, allows, delayMs, tokens, of, tenant } = refused;
+  const whose = of === 'all' ? 'all callers together' : JSON.stringify(tenant);
+  const name = `${LIMIT_NAMES[limit]} of ${whose}, which is ${allows}`;
   if (delayMs === Number.POSITIVE_INFINITY) {
-    const message = `The request may need ${tokens} tokens and a minute has ${limits.tokensPerMinute}. Ask for fewer max_tokens, or raise tokens_per_minute.`;
+    const message = `The request may need ${tokens} tokens, more than ${name}. Ask for fewer max_tokens, or raise the limit.`;
     return new CapacityError('rate_limited', message, { retryAfterMs: undefined });
   }
-  const message = `More was asked for than the rate limit allows. Try again after ${Math.ceil(delayMs)} ms, or raise [rate_limit].`;
+  const message = `The request would go over ${name}. Try again after ${Math.ceil(delayMs)} ms, or raise the limit.`;
   return new CapacityError('rate_limited', message, { retryAfterMs: delayMs });
+}
+
+/** `retryAfterMs` undefined: no day has so many. */
+export function quotaExceeded(quota: {
+  readonly tenant: string;
+  readonly tokens: number;
+  readonly tokensPerDay: number;
+  readonly left: number;
+  readonly retryAfterMs: number | undefined;
+}): CapacityError {
+  const { tenant, tokens, tokensPerDay, left, retryAfterMs } = quota;
+  const message = `The request may need ${tokens} tokens, and ${JSON.stringify(tenant)} has ${left} left of its ${tokensPerDay} a day (UTC). Ask for fewer max_tokens, or raise tokens_per_day.`;
+  return new CapacityError('key_quota_exceeded', message, { retryAfterMs });
 }
 
 export function queueFull(depthMax: number, retryAfterMs: number | undefined): CapacityError {

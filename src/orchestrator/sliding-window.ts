@@ -15,7 +15,8 @@ export interface Spent {
 }
 
 export class SlidingWindow {
-  readonly limit: number;
+  /** May be changed at any time. */
+  limit: number;
   readonly #windowMs: number;
   readonly #log: Spent[] = [];
   /** Entries before it have left the window. */

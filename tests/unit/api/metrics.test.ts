@@ -14,14 +14,14 @@ describe('metrics', () => {
     metrics.queued(LABELS);
     metrics.dequeued({ ...LABELS, granted: true, waitMs: 1500 });
     metrics.dequeued({ ...LABELS, granted: false, waitMs: 9000 });
-    metrics.rejected('queue_full');
+    metrics.rejected({ reason: 'queue_full', priority: 'low' });
     metrics.queueTimeout('high');
     const text = await metrics.render();
     expect(text).toContain(`hearth_queue_depth{${HIGH}} 1\n`);
     expect(text).toContain('hearth_queue_depth{priority="low"} 0\n');
     expect(text).toContain(`hearth_queue_wait_seconds_count{${HIGH}} 1\n`);
     expect(text).toContain(`hearth_queue_wait_seconds_sum{${HIGH}} 1.5\n`);
-    expect(text).toContain('hearth_queue_rejects_total{reason="queue_full"} 1\n');
+    expect(text).toContain('hearth_queue_rejects_total{reason="queue_full",priority="low"} 1\n');
     expect(text).toContain(`hearth_queue_timeouts_total{${HIGH}} 1\n`);
   });
 

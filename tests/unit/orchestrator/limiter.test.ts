@@ -95,53 +95,88 @@ describe('SlidingWindow', () => {
 });
 
 describe('Limiter', () => {
-  const limits = {
-    requestsPerMinute: 5,
-    burst: { requests: 2, windowMs: 1_000 },
-    tokensPerMinute: 100,
+  const each = { requestsPerMinute: 5, burst: 2, tokensPerMinute: 100 };
+  const make = (all = {}) => new Limiter({ each, all, burstWindowMs: 1_000 });
+  const delayMs = (limiter: Limiter, tenant: string, tokens: number, nowMs: number) =>
+    limiter.refusal(tenant, tokens, nowMs)?.delayMs ?? 0;
+  const spend = (limiter: Limiter, tenant: string, tokens: number, nowMs: number) => {
+    limiter.spendRequest(tenant, nowMs);
+    return limiter.spendTokens(tenant, tokens, nowMs);
   };
 
-  test('every window must have room, and the longest wait is said', () => {
-    const limiter = new Limiter(limits);
-    const spend = (nowMs: number) => {
-      limiter.spendRequest('t', nowMs);
-      limiter.spendTokens('t', 1, nowMs);
-    };
-    spend(0);
-    spend(0);
-    expect(limiter.delayMs('t', 1, 400)).toBe(600);
-    spend(1_000);
-    spend(1_000);
-    spend(2_000);
-    expect(limiter.delayMs('t', 1, 2_000)).toBe(58_000);
-    expect(limiter.delayMs('t', 1, 60_000)).toBe(0);
-    expect(limiter.delayMs('t', 101, 60_000)).toBe(Number.POSITIVE_INFINITY);
+  test('every window must have room, and the one that holds up longest is named', () => {
+    const limiter = make();
+    spend(limiter, 't', 1, 0);
+    spend(limiter, 't', 1, 0);
+    const burst = { limit: 'burst', allows: 2, delayMs: 600, of: 'tenant' };
+    expect(limiter.refusal('t', 1, 400)).toEqual(burst);
+    spend(limiter, 't', 1, 1_000);
+    spend(limiter, 't', 1, 1_000);
+    spend(limiter, 't', 1, 2_000);
+    const requests = { limit: 'requestsPerMinute', allows: 5, delayMs: 58_000, of: 'tenant' };
+    expect(limiter.refusal('t', 1, 2_000)).toEqual(requests);
+    expect(limiter.refusal('t', 1, 60_000)).toBeUndefined();
+    expect(delayMs(limiter, 't', 101, 60_000)).toBe(Number.POSITIVE_INFINITY);
   });
 
   test('tokens are reserved, then settled; tenants do not share', () => {
-    const limiter = new Limiter(limits);
-    limiter.spendRequest('a', 0);
-    const settle = limiter.spendTokens('a', 90, 0);
-    expect(limiter.delayMs('a', 20, 5_000)).toBe(55_000);
-    expect(limiter.delayMs('b', 20, 5_000)).toBe(0);
+    const limiter = make();
+    const settle = spend(limiter, 'a', 90, 0);
+    expect(delayMs(limiter, 'a', 20, 5_000)).toBe(55_000);
+    expect(delayMs(limiter, 'b', 20, 5_000)).toBe(0);
     settle(30, 5_000);
-    expect(limiter.delayMs('a', 20, 5_000)).toBe(0);
+    expect(delayMs(limiter, 'a', 20, 5_000)).toBe(0);
     expect(limiter.state('a', 5_000)).toEqual({
       requests: { limit: 5, remaining: 4, resetMs: 55_000 },
       tokens: { limit: 100, remaining: 70, resetMs: 55_000 },
     });
   });
 
+  test('all of them together have a limit beside their own, and the tighter one is reported', () => {
+    const limiter = make({ requestsPerMinute: 3, tokensPerMinute: 120 });
+    for (const tenant of ['a', 'b', 'c']) spend(limiter, tenant, 10, 0);
+    expect(limiter.refusal('d', 10, 1_000)).toEqual({
+      limit: 'requestsPerMinute',
+      allows: 3,
+      delayMs: 59_000,
+      of: 'all',
+    });
+    expect(limiter.state('d', 1_000)).toEqual({
+      requests: { limit: 3, remaining: 0, resetMs: 59_000 },
+      tokens: { limit: 120, remaining: 90, resetMs: 59_000 },
+    });
+  });
+
+  test("a tenant's own limits go over those of everybody, and may change while it is at work", () => {
+    const limiter = make();
+    limiter.fit('t', { requestsPerMinute: 100, burst: 100 });
+    for (let i = 0; i < 50; i++) spend(limiter, 't', 1, 0);
+    expect(limiter.refusal('t', 1, 1)).toBeUndefined();
+    limiter.fit('t', { requestsPerMinute: 40, burst: 100 });
+    expect(limiter.refusal('t', 1, 1)).toMatchObject({
+      limit: 'requestsPerMinute',
+      delayMs: 59_999,
+    });
+    limiter.fit('t', {});
+    expect(limiter.state('t', 1)?.requests).toEqual({ limit: 5, remaining: 0, resetMs: 59_999 });
+  });
+
+  test('where nothing is limited nothing is refused and nothing is said', () => {
+    const limiter = new Limiter({ each: {}, all: {}, burstWindowMs: 1_000 });
+    for (let i = 0; i < 1_000; i++) spend(limiter, 't', 1_000_000, 0);
+    expect(limiter.refusal('t', 1_000_000, 0)).toBeUndefined();
+    expect(limiter.state('t', 0)).toBeUndefined();
+  });
+
   test('a program that obeys what it is told is let in each time', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 60 }), { maxLength: 40 }), (asks) => {
-        const limiter = new Limiter(limits);
+        const limiter = make({ tokensPerMinute: 150 });
         let nowMs = 0;
         for (const tokens of asks) {
-          nowMs += limiter.delayMs('t', tokens, nowMs);
-          expect(limiter.delayMs('t', tokens, nowMs)).toBe(0);
-          limiter.spendRequest('t', nowMs);
-          limiter.spendTokens('t', tokens, nowMs);
+          nowMs += delayMs(limiter, 't', tokens, nowMs);
+          expect(delayMs(limiter, 't', tokens, nowMs)).toBe(0);
+          spend(limiter, 't', tokens, nowMs);
         }
       }),
     );
