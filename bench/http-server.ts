@@ -11,12 +11,14 @@ import { Metrics } from '../src/api/metrics.ts';
 import { listen } from '../src/api/server.ts';
 import { createLog } from '../src/cli/log.ts';
 import { systemClock } from '../src/core/clock.ts';
+import { openGate } from '../src/core/gate.ts';
 import { ScriptedEngine } from '../tests/support/scripted-engine.ts';
 
 const log = createLog('info', { isTerminal: false });
 const ports = new Set<number>();
 const app = createApp({
   engine: new ScriptedEngine({ keeps: false }),
+  gate: openGate,
   log,
   clock: systemClock,
   metrics: new Metrics(),

@@ -6,6 +6,9 @@
  * after `waitingHeaderMs`, whichever is first; from then on a failure is an event (`AnswerStream`).
  */
 import type { FinishReason } from '../core/engine.ts';
+import { RequestError } from '../core/errors.ts';
+import { mayUse } from '../core/gate.ts';
+import { atMost } from '../core/priority.ts';
 import { type AnswerFormat, type Head, UsageSum, usageBody } from './answer-format.ts';
 import { AnswerStream } from './answer-stream.ts';
 import { type JsonObject, readJson } from './body.ts';
@@ -21,15 +24,19 @@ export async function answer(
   parse: Parse,
   format: AnswerFormat,
 ): Promise<Response> {
-  const { engine, settings, newRequestId, nowS } = exchange.deps;
+  const { settings, newRequestId, nowS } = exchange.deps;
+  const caller = exchange.knownCaller;
   const body = await readJson(exchange);
+  assertMayUse(exchange, body.model);
   const parsed = parse(body, {
-    models: engine.models(),
+    models: exchange.models,
     strict: settings.strict,
     priorityHeader: exchange.header('x-priority'),
   });
   exchange.model = parsed.model.name;
-  exchange.priority = parsed.priority;
+  const priority = atMost(parsed.priority, caller.priorityMax);
+  exchange.priority = priority;
+  if (priority !== parsed.priority) exchange.priorityAsked = parsed.priority;
   exchange.ignored = parsed.ignored;
   exchange.seed = parsed.requests[0]?.sampling.seed;
 
@@ -38,7 +45,7 @@ export async function answer(
     created: nowS(),
     model: parsed.model.name,
   };
-  const call = new Call({ exchange, ...parsed });
+  const call = new Call({ exchange, ...parsed, priority });
   let isHandedOver = false;
   try {
     if (!parsed.stream) return await whole({ exchange, call, head, format, parsed });
@@ -58,6 +65,18 @@ export async function answer(
   } finally {
     if (!isHandedOver) call[Symbol.dispose]();
   }
+}
+
+/** A model that is there and not for this key: said as it is, the name of the key's own is in the message. */
+function assertMayUse({ deps, knownCaller, models }: Exchange, name: unknown): void {
+  if (typeof name !== 'string' || mayUse(knownCaller, name)) return;
+  if (!deps.engine.models().some((model) => model.name === name)) return;
+  const names = models.map((model) => model.name).join(', ') || 'none';
+  throw new RequestError(
+    'model_not_allowed',
+    `The API key ${JSON.stringify(knownCaller.name)} may not use this model; it may use ${names}`,
+    { param: 'model' },
+  );
 }
 
 interface Whole {

@@ -31,16 +31,17 @@ interface Route extends RouteOptions {
 }
 
 const PROBE = { isProbe: true } as const;
+const OPEN_PROBE = { isProbe: true, isOpen: true } as const;
 
 const SHARED: readonly Route[] = [
-  { method: 'get', path: '/', handler: root, ...PROBE },
-  { method: 'get', path: '/health', handler: health, ...PROBE },
+  { method: 'get', path: '/', handler: root, ...OPEN_PROBE },
+  { method: 'get', path: '/health', handler: health, ...OPEN_PROBE },
   { method: 'get', path: '/metrics', handler: metricsText, ...PROBE },
 ];
 
 const PUBLIC: readonly Route[] = [
   ...SHARED,
-  { method: 'get', path: '/ready', handler: ready, ...PROBE },
+  { method: 'get', path: '/ready', handler: ready, ...OPEN_PROBE },
   { method: 'get', path: '/openapi.json', handler: openapi },
   { method: 'get', path: '/v1/models', handler: listModels },
   { method: 'get', path: '/v1/models/:id{.+}', label: '/v1/models/{id}', handler: oneModel },
@@ -55,27 +56,26 @@ const ADMIN: readonly Route[] = [
 ];
 
 export function createApp(deps: ApiDeps): App {
-  return build(deps, PUBLIC);
+  return build(deps, PUBLIC, {});
 }
 
 export function createAdminApp(deps: ApiDeps): App {
-  return build(deps, ADMIN);
+  return build(deps, ADMIN, { isForAdmin: true });
 }
 
-function build(deps: ApiDeps, routes: readonly Route[]): App {
+function build(deps: ApiDeps, routes: readonly Route[], common: RouteOptions): App {
   const app: App = new Hono<ApiEnv>();
   const pipeline = new Pipeline(deps);
   for (const { method, path, label = path, handler, ...options } of routes) {
-    app.on(method.toUpperCase(), path, pipeline.route(label, handler, options));
+    app.on(method.toUpperCase(), path, pipeline.route(label, handler, { ...common, ...options }));
   }
   const isPath = routes.map(({ path, method }) => ({ method, test: matcher(path) }));
-  app.notFound(
-    pipeline.route('other', (exchange) => {
-      throw noRoute(exchange, (path) =>
-        isPath.filter(({ test }) => test(path)).map(({ method }) => method),
-      );
-    }),
-  );
+  const unrouted: Handler = (exchange) => {
+    throw noRoute(exchange, (path) =>
+      isPath.filter(({ test }) => test(path)).map(({ method }) => method),
+    );
+  };
+  app.notFound(pipeline.route('other', unrouted, common));
   // The pipeline answers everything a handler throws; what comes here was thrown around it.
   app.onError((reason) => {
     const error = toHearthError(reason);

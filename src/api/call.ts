@@ -11,8 +11,6 @@ import type { Priority } from '../core/priority.ts';
 import { EventFeed } from './event-feed.ts';
 import { clientLeft, type Exchange } from './exchange.ts';
 
-/** One until keys exist: nobody is told from anybody. */
-const TENANT = 'local';
 /** What setTimeout can hold: 24 days. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
@@ -41,9 +39,11 @@ export class Call implements Disposable {
     );
 
     const { signal } = this.#abort;
+    const { name: tenant, limits } = exchange.knownCaller;
     const context: CallContext = {
       requestId: exchange.id,
-      tenant: TENANT,
+      tenant,
+      limits,
       priority,
       signal,
       ...(affinity === undefined ? {} : { affinity }),
@@ -60,7 +60,7 @@ export class Call implements Disposable {
           exchange.priority = ticket.priority;
           return ticket;
         } finally {
-          exchange.rate = engine.rate(TENANT);
+          exchange.rate = engine.rate(tenant);
         }
       }),
       signal,

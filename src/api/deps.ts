@@ -4,6 +4,7 @@ import type { Context } from 'hono';
 
 import type { Clock } from '../core/clock.ts';
 import type { Engine } from '../core/engine.ts';
+import type { Gate } from '../core/gate.ts';
 import type { Log } from '../core/log.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -30,6 +31,7 @@ export interface ApiSettings {
 
 export interface ApiDeps {
   readonly engine: Engine;
+  readonly gate: Gate;
   readonly log: Log;
   readonly clock: Clock;
   readonly metrics: Metrics;

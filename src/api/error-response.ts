@@ -15,6 +15,10 @@ export const STATUS = {
   unsupported_parameter: 400,
   invalid_priority: 400,
   context_length_exceeded: 400,
+  invalid_api_key: 401,
+  key_expired: 401,
+  admin_key_required: 403,
+  model_not_allowed: 403,
   host_not_allowed: 403,
   origin_not_allowed: 403,
   not_found: 404,
@@ -43,6 +47,7 @@ export const STATUS = {
 
 /** Statuses not listed are the caller's fault. */
 const TYPE: Readonly<Record<number, string>> = {
+  401: 'authentication_error',
   403: 'permission_error',
   408: 'timeout_error',
   429: 'rate_limit_error',

@@ -8,8 +8,9 @@
  */
 import type { IncomingMessage } from 'node:http';
 
-import type { RateState, Usage } from '../core/engine.ts';
-import { type HearthError, RequestError } from '../core/errors.ts';
+import type { ModelInfo, RateState, Usage } from '../core/engine.ts';
+import { BugError, type HearthError, RequestError } from '../core/errors.ts';
+import { ANYBODY, type Caller, mayUse } from '../core/gate.ts';
 import type { Priority } from '../core/priority.ts';
 import type { ApiContext, ApiDeps } from './deps.ts';
 import { errorBody, retryHeaders, statusOf } from './error-response.ts';
@@ -21,8 +22,8 @@ const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 /** The API version that OpenAI's own server reports. */
 const OPENAI_VERSION = '2020-10-01';
 const EXPOSED =
-  'x-request-id, openai-processing-ms, openai-version, x-hearth-priority, x-hearth-ignored, ' +
-  'x-hearth-seed, retry-after, retry-after-ms, x-should-retry, ratelimit, ratelimit-policy, ' +
+  'x-request-id, openai-processing-ms, openai-version, x-hearth-priority, ' +
+  'x-hearth-priority-asked, x-hearth-ignored, x-hearth-seed, retry-after, retry-after-ms, x-should-retry, ratelimit, ratelimit-policy, ' +
   'x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, ' +
   'x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens';
 
@@ -39,7 +40,11 @@ export class Exchange {
 
   /** A name from the model table; unknown names must not become labels. */
   model: string | undefined;
+  /** Undefined until the key is known, and on routes that need none when there was none. */
+  caller: Caller | undefined;
   priority: Priority | undefined;
+  /** The class that was asked for, where the key's cap is lower. */
+  priorityAsked: Priority | undefined;
   usage: Usage | undefined;
   /** After the request was let in, or refused. */
   rate: RateState | undefined;
@@ -72,6 +77,18 @@ export class Exchange {
     if (this.#incoming === undefined) return this.c.req.raw.headers.get(name) ?? undefined;
     const value = this.#incoming.headers[name];
     return Array.isArray(value) ? value.join(', ') : value;
+  }
+
+  /** On routes that need a key. */
+  get knownCaller(): Caller {
+    if (this.caller === undefined) throw new BugError('The caller is not known on this route');
+    return this.caller;
+  }
+
+  /** Those that the caller may use. */
+  get models(): readonly ModelInfo[] {
+    const caller = this.knownCaller;
+    return this.deps.engine.models().filter(({ name }) => mayUse(caller, name));
   }
 
   /** Node's request, absent under `app.request()`. */
@@ -127,7 +144,9 @@ export class Exchange {
       ms: Math.round(ms * 100) / 100,
     };
     if (this.model !== undefined) fields.model = this.model;
+    if (this.caller !== undefined && this.caller !== ANYBODY) fields.caller = this.caller.name;
     if (this.priority !== undefined) fields.priority = this.priority;
+    if (this.priorityAsked !== undefined) fields.priorityAsked = this.priorityAsked;
     if (this.isStreaming) fields.stream = true;
     if (usage !== undefined) {
       fields.promptTokens = usage.promptTokens;
@@ -154,6 +173,7 @@ export class Exchange {
     };
     if (contentType !== undefined) headers['content-type'] = contentType;
     if (this.priority !== undefined) headers['x-hearth-priority'] = this.priority;
+    if (this.priorityAsked !== undefined) headers['x-hearth-priority-asked'] = this.priorityAsked;
     if (this.seed !== undefined) headers['x-hearth-seed'] = String(this.seed);
     if (this.rate !== undefined) Object.assign(headers, rateHeaders(this.rate));
     if (this.ignored.length > 0) headers['x-hearth-ignored'] = this.ignored.join(', ');

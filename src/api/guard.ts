@@ -57,12 +57,19 @@ export class Guard {
     const port = hasPort ? Number(host.slice(colon + 1)) : 80;
     if (LOOPBACK.has(name) && this.#ports.has(port)) return;
     if (this.#hosts.has(host) || this.#hosts.has(name)) return;
+    if (this.#ports.has(port) && isOwnAddress(exchange, name)) return;
     throw new RequestError(
       'host_not_allowed',
       `Host ${shown(host)} is not this server; use localhost with its port, ` +
         `or add ${shown(name)} to \`[server] allowed_hosts\``,
     );
   }
+}
+
+/** A page cannot make a browser call an address by a name of its own, so the address itself is safe. */
+function isOwnAddress({ incoming }: Exchange, name: string): boolean {
+  const own = incoming?.socket.localAddress;
+  return own !== undefined && (name === own || name === `[${own}]`);
 }
 
 function hostOf(exchange: Exchange): string {

@@ -140,7 +140,16 @@ export function openapiDocument(): Json {
         post: generation('createCompletion', CompletionBody, 'Completion'),
       },
     },
-    components: { schemas: SCHEMAS, responses: { Error: errorResponse() } },
+    components: {
+      schemas: SCHEMAS,
+      responses: { Error: errorResponse() },
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer' },
+        apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key' },
+      },
+    },
+    // Where the server has keys; without, and on the probes, none is needed.
+    security: [{}, { bearer: [] }, { apiKey: [] }],
   };
 }
 

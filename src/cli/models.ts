@@ -1,8 +1,11 @@
 /** `hearth models`: those of the running server with their state, else those that are configured. */
-import type { CliContext } from './context.ts';
+import { keyHeaders } from './api-key.ts';
+import { type CliContext, CliError } from './context.ts';
+import type { Environment } from './environment.ts';
 import { type ConfigFlags, readConfig } from './read-config.ts';
 import { findServer } from './running-server.ts';
 import { configuredModels } from './served-models.ts';
+import { table } from './table.ts';
 
 /** A local server answers at once or has a fault. */
 const LIMIT_MS = 5_000;
@@ -30,7 +33,7 @@ export async function models(
           state: 'configured',
           note: spec.path,
         }))
-      : await fetchRows(url);
+      : await fetchRows(url, context.environment);
   if (flags.json) {
     const list = rows.map(({ name, backend, state, slots, contextTokens }) => {
       return { name, backend, state, slots, context_tokens: contextTokens };
@@ -38,7 +41,7 @@ export async function models(
     process.stdout.write(`${JSON.stringify({ server: url ?? null, models: list })}\n`);
   } else {
     process.stdout.write(url === undefined ? 'no server is running; configured:\n' : '');
-    process.stdout.write(rows.length === 0 ? NONE : table(rows));
+    process.stdout.write(rows.length === 0 ? NONE : toText(rows));
   }
   return 0;
 }
@@ -55,9 +58,16 @@ interface AdminModel {
   readonly reason?: string | null;
 }
 
-async function fetchRows(url: string): Promise<readonly Row[]> {
-  const response = await fetch(`${url}/admin/health`, { signal: AbortSignal.timeout(LIMIT_MS) });
-  const body = (await response.json()) as { readonly models: readonly AdminModel[] };
+async function fetchRows(url: string, environment: Environment): Promise<readonly Row[]> {
+  const response = await fetch(`${url}/admin/health`, {
+    headers: keyHeaders(environment),
+    signal: AbortSignal.timeout(LIMIT_MS),
+  });
+  const body = (await response.json()) as {
+    readonly models: readonly AdminModel[];
+    readonly error?: { readonly message: string };
+  };
+  if (body.error !== undefined) throw new CliError(body.error.message);
   return body.models.map((model) => ({
     ...model,
     contextTokens: model.context_tokens,
@@ -65,7 +75,7 @@ async function fetchRows(url: string): Promise<readonly Row[]> {
   }));
 }
 
-function table(rows: readonly Row[]): string {
+function toText(rows: readonly Row[]): string {
   const cells = [
     ['NAME', 'BACKEND', 'STATE', 'SLOTS', 'CONTEXT', ''],
     ...rows.map((row) => {
@@ -73,16 +83,5 @@ function table(rows: readonly Row[]): string {
       return [name, backend, state, String(slots), String(contextTokens), note];
     }),
   ];
-  const widths = cells[0]!.map((_, column) =>
-    Math.max(...cells.map((row) => row[column]?.length ?? 0)),
-  );
-  return cells
-    .map(
-      (row) =>
-        `${row
-          .map((text, column) => text.padEnd(widths[column] ?? 0))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
-    .join('');
+  return table(cells);
 }

@@ -23,7 +23,7 @@ export async function runProgram(args: readonly string[], context: CliContext): 
     }
     if (args[0] === 'bench') {
       const { registerBench } = await import('./bench/command.ts');
-      registerBench(program);
+      registerBench(program, context.environment);
     }
     await program.parseAsync(args, { from: 'user' });
     return code;
@@ -78,6 +78,49 @@ function createProgram(context: CliContext, done: (exitCode: number) => void): C
       done(await models(flags, context));
     });
 
+  const key = program.command('key').description('make and revoke API keys, see what they use');
+  withStateFlags(key.command('add'))
+    .description('make a key; it is printed this once')
+    .argument('<name>', 'how logs, metrics and usage call it')
+    .option('--priority-max <class>', 'the highest class of its requests: high, normal or low')
+    .option('--requests-per-minute <n>', 'requests within any 60 s')
+    .option('--burst <n>', 'requests within any burst window')
+    .option('--tokens-per-minute <n>', 'tokens within any 60 s, prompt and answer')
+    .option('--tokens-per-day <n>', 'tokens within a day of UTC')
+    .option('--concurrency-max <n>', 'requests that run at once; what is beyond waits')
+    .option('--model <name>', 'a model it may use; may be repeated, all if absent', collect)
+    .option('--expires <when>', '30d, 12h, 4w from now, or a time such as 2027-01-31')
+    .option('--admin', 'may use the admin port')
+    .option('--json', 'print JSON')
+    .action(async (name: string, flags) => {
+      const { addKey } = await import('./keys.ts');
+      done(addKey(name, flags, context));
+    });
+  withStateFlags(key.command('list'))
+    .description('list the keys and what they may do')
+    .option('--json', 'print JSON')
+    .action(async (flags) => {
+      const { listApiKeys } = await import('./keys.ts');
+      done(listApiKeys(flags, context));
+    });
+  withStateFlags(key.command('revoke'))
+    .description('refuse a key from now on')
+    .argument('<name>')
+    .option('--forget', 'remove it and its usage, so that the name is free')
+    .action(async (name: string, flags) => {
+      const { revokeKey } = await import('./keys.ts');
+      done(revokeKey(name, flags, context));
+    });
+  withStateFlags(key.command('usage'))
+    .description('requests and tokens by day and key')
+    .argument('[name]', 'of one key')
+    .option('--days <n>', 'so many days back', '7')
+    .option('--json', 'print JSON')
+    .action(async (name: string | undefined, flags) => {
+      const { showUsage } = await import('./keys.ts');
+      done(showUsage(name, flags, context));
+    });
+
   const config = program.command('config').description('look at the configuration');
   withConfigFlags(config.command('show'))
     .description('print every value and where it came from')
@@ -113,13 +156,17 @@ function createProgram(context: CliContext, done: (exitCode: number) => void): C
   return program;
 }
 
-function withConfigFlags(command: Command): Command {
+function withStateFlags(command: Command): Command {
   return command
     .option('--config <file>', 'configuration file')
+    .option('--state-dir <dir>', 'folder of the state');
+}
+
+function withConfigFlags(command: Command): Command {
+  return withStateFlags(command)
     .option('--host <address>', 'address to listen on')
     .option('--port <n>', 'main port; 0 picks a free one')
     .option('--admin-port <n>', 'admin port; 0 picks a free one')
-    .option('--state-dir <dir>', 'folder of the state')
     .option('--slots <n>', 'sequences that a model decodes at once')
     .option('--context-tokens <n>', 'context of one slot');
 }
@@ -131,7 +178,9 @@ function collect(value: string, before: readonly string[] = []): readonly string
 /** Failures the user can mend have one line each; anything else is ours and shows its stack. */
 function explainFailure(error: unknown): string {
   if (!(error instanceof Error)) return `hearth: ${String(error)}`;
-  const known = error instanceof CliError || ['ConfigError', 'ModelError'].includes(error.name);
+  const known =
+    error instanceof CliError ||
+    ['ConfigError', 'ModelError', 'KeyStoreError'].includes(error.name);
   const text = known ? error.message : (error.stack ?? error.message);
   return text
     .split('\n')

@@ -9,9 +9,13 @@ export interface Address {
   readonly port: number;
 }
 
+/** Who listens on all addresses is found on loopback. */
+const REACHED_AT: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
+
 /** `http://127.0.0.1:11440`; IPv6 addresses in brackets. */
 export function urlOf({ host, port }: Address): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const name = REACHED_AT[host] ?? host;
+  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
 }
 
 export async function isHearth(address: Address): Promise<boolean> {

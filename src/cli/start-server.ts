@@ -6,7 +6,8 @@
  *   running ──destroy()─▶ everything ends now
  *
  * What takes longest goes first: the first worker imports its own half while the orchestrator is
- * imported, and loads its model while the HTTP half is. A port in use ends the workers again.
+ * imported, and loads its model while the HTTP half is. A port in use ends the workers again. The keys
+ * close last: what the last requests used is written then.
  */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
@@ -23,6 +24,7 @@ import { spawnWorker } from '../orchestrator/worker-process.ts';
 import type { CliContext } from './context.ts';
 import { workerEnvironment } from './environment.ts';
 import type { ModelListener } from './model-events.ts';
+import { type Keys, openKeys } from './open-keys.ts';
 import { ensureStateDir } from './paths.ts';
 
 export interface StartOptions {
@@ -67,6 +69,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   );
 
   const open: HttpServer[] = [];
+  let keys: Keys | undefined;
   let started: Orchestrator | undefined;
   try {
     const [{ Orchestrator }, { WatchedMetrics }] = await Promise.all([
@@ -74,6 +77,9 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       import('./model-events.ts'),
     ]);
     const clock = systemClock;
+    const names = models.map(({ name }) => name);
+    const opened = openKeys(config, names, { clock, log });
+    keys = opened;
     const metrics = new WatchedMetrics((name) => {
       const info = orchestrator.models().find((model) => model.name === name);
       if (info) onModel(info);
@@ -82,6 +88,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       models,
       limits,
       rateLimits,
+      usageBook: opened.usageBook,
       worker: { ...worker, slowReaderMs: server.slowReaderMs, environment },
       clock,
       log,
@@ -101,6 +108,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       const ports = new Set<number>();
       const app = create({
         engine: orchestrator,
+        gate: opened.gate,
         log,
         clock,
         metrics,
@@ -133,7 +141,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
         closing ??= Promise.all([
           orchestrator.close(),
           ...open.map((one) => one.close(worker.drainTimeoutMs + LAST_BYTES_MS)),
-        ]).then(() => {});
+        ]).then(() => opened[Symbol.dispose]());
         return closing;
       },
       destroy: async (reason) => {
@@ -141,12 +149,14 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
         // A close that is under way keeps its longer deadline; nobody waits for it any more.
         const closed = Promise.all(open.map((one) => one.close(LAST_BYTES_MS)));
         await Promise.race([closed, sleep(LAST_BYTES_MS, undefined, { ref: false })]);
+        opened[Symbol.dispose]();
       },
     };
   } catch (error) {
     for (const child of prespawned.values()) child.kill();
     await started?.destroy(error instanceof Error ? error : new Error(String(error)));
     await Promise.all(open.map((one) => one.close(0)));
+    keys?.[Symbol.dispose]();
     throw error;
   }
 }

@@ -15,6 +15,9 @@ export interface Alias {
   readonly subfolder?: string | undefined;
 }
 
+/** The key that `hearth chat`, `models` and `bench` send: no setting, and in no command line. */
+export const API_KEY_VARIABLE = 'HEARTH_API_KEY';
+
 /** Values that ask for nothing: accepted also where the part is not built. */
 export const NEUTRAL: readonly string[] = ['', '0', 'false', 'no', 'off'];
 

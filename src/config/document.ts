@@ -35,6 +35,8 @@ export function exampleToml(): string {
   for (const key of keys.filter((one) => one.section === 'models.NAME.defaults')) {
     lines.push(...keyLines(key));
   }
+  lines.push('', ...comment(sectionDescription('keys')), '#[[keys]]');
+  for (const key of keys.filter((one) => one.section === 'keys')) lines.push(...keyLines(key));
   return `${lines.join('\n')}\n`;
 }
 
@@ -46,7 +48,7 @@ export function jsonSchema(): string {
 
 export function configurationPage(): string {
   const keys = listKeys();
-  const sections = [...Object.keys(SECTIONS), 'models.NAME', 'models.NAME.defaults'];
+  const sections = [...Object.keys(SECTIONS), 'models.NAME', 'models.NAME.defaults', 'keys'];
   const tables = sections.map((section) => {
     const rows = keys
       .filter((key) => key.section === section)
@@ -57,9 +59,8 @@ export function configurationPage(): string {
     const head = ['| key | value | default | |', '|---|---|---|---|'];
     const text = sectionDescription(section.split('.')[0] ?? section);
     const isSampling = section === 'models.NAME.defaults';
-    return [`## \`[${section}]\``, '', ...(isSampling ? [] : [text, '']), ...head, ...rows].join(
-      '\n',
-    );
+    const title = section === 'keys' ? '[[keys]]' : `[${section}]`;
+    return [`## \`${title}\``, '', ...(isSampling ? [] : [text, '']), ...head, ...rows].join('\n');
   });
   return `${[PAGE_HEAD, ...tables, aliasSection()].join('\n\n')}\n`;
 }
@@ -104,6 +105,9 @@ function keyLines(key: Key): readonly string[] {
 /** Something to write where there is no default. */
 function example({ key, kinds, path }: Key): string {
   if (path === 'models.NAME.path') return '"models/small.gguf"';
+  if (path === 'keys.name') return '"laptop"';
+  if (path === 'keys.sha256') return JSON.stringify('0'.repeat(64));
+  if (path === 'keys.expires_at') return '2027-01-31';
   if (key === 'state_dir') return '"~/.local/state/hearth"';
   if (key === 'models_dir') return '"~/.cache/hearth/models"';
   if (key === 'backend') return '"llama-cpp"';
@@ -117,6 +121,10 @@ const NEUTRAL_NUMBERS: Readonly<Record<string, string>> = {
   slots: '4',
   high_spare: '1',
   tokens_per_minute: '100000',
+  tokens_per_day: '1000000',
+  requests_per_minute: '60',
+  burst: '10',
+  concurrency_max: '2',
   all_requests_per_minute: '600',
   all_tokens_per_minute: '1000000',
   aged_after_high_s: '2',

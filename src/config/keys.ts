@@ -2,14 +2,15 @@
  * The keys of the configuration as a list, read from the schema: what a document, an environment
  * variable or a message needs to know about one key.
  *
- * `[models.NAME]` keys have no variable: a name may hold characters that a variable cannot.
+ * `[models.NAME]` keys have no variable: a name may hold characters that a variable cannot. Nor have those
+ * of `[[keys]]`, of which there are many.
  */
 import * as z from 'zod';
 
-import { FileSchema, ModelSection, SECTIONS } from './schema.ts';
+import { FileSchema, KeySection, ModelSection, SECTIONS } from './schema.ts';
 
 export interface Key {
-  /** `limits.queue_depth_max`; keys of a model stand under `models.NAME`. */
+  /** `limits.queue_depth_max`; keys of a model stand under `models.NAME`, of an API key under `keys`. */
   readonly path: string;
   readonly section: string;
   readonly key: string;
@@ -49,6 +50,7 @@ export function listKeys(): readonly Key[] {
     ...fixed,
     ...keysOf('models.NAME', model, () => undefined),
     ...keysOf('models.NAME.defaults', defaults.def.innerType.shape, () => undefined),
+    ...keysOf('keys', KeySection.shape, () => undefined),
   ];
 }
 

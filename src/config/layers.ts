@@ -7,9 +7,9 @@
  * is checked here but what only the layer can see: bad TOML, a variable that means nothing.
  */
 import { join } from 'node:path';
-import { parse, TomlError } from 'smol-toml';
+import { parse, TomlDate, TomlError } from 'smol-toml';
 
-import { ALIASES, type Alias, NEUTRAL } from './aliases.ts';
+import { ALIASES, type Alias, API_KEY_VARIABLE, NEUTRAL } from './aliases.ts';
 import type { Key } from './keys.ts';
 import { suggest } from './suggest.ts';
 import { locateKeys } from './toml-lines.ts';
@@ -51,7 +51,8 @@ export function readFile(
   file: { path: string; text: string },
 ): void {
   try {
-    Object.assign(tree, parse(file.text, { unsafeKeyBehaviour: 'throw' }));
+    const values = parse(file.text, { unsafeKeyBehaviour: 'throw' });
+    Object.assign(tree, datesAsText(values) as Table);
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     const what = error.message.split('\n')[0]?.replace(/^Invalid TOML document: /, '');
@@ -63,12 +64,22 @@ export function readFile(
   }
 }
 
+/** TOML has dates, everything else that configures has text. */
+function datesAsText(value: unknown): unknown {
+  if (value instanceof TomlDate) return value.toISOString();
+  if (Array.isArray(value)) return value.map(datesAsText);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, datesAsText(inner)]));
+}
+
 export function readEnvironment(
   layers: Layers,
   environment: Readonly<Record<string, string | undefined>>,
 ): void {
   // Nothing to say about keys when no variable is ours: the usual case, and start-up is measured.
-  const names = Object.keys(environment).filter((name) => /^(HEARTH|MLX)_|^HF_HOME$/.test(name));
+  const names = Object.keys(environment).filter(
+    (name) => /^(HEARTH|MLX)_|^HF_HOME$/.test(name) && name !== API_KEY_VARIABLE,
+  );
   if (names.length === 0) return;
   const byVariable = new Map(
     [...layers.keys().values()].flatMap((key) =>

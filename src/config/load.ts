@@ -66,7 +66,8 @@ export function loadConfig({ file, environment, flags = [], folders }: ConfigInp
     for (const issue of parsed.error.issues) layers.problems.push(...explain(layers, issue));
   }
   if (layers.problems.length > 0 || !parsed.success) {
-    throw new ConfigError(layers.problems.sort(byPlace));
+    // A value may be wrong in two ways that have one remedy.
+    throw new ConfigError([...new Set(layers.problems)].sort(byPlace));
   }
 
   const fileDir = file && dirname(file.path);
@@ -79,7 +80,9 @@ export function loadConfig({ file, environment, flags = [], folders }: ConfigInp
 function listSettings(data: Table, { sources }: Layers, config: Config): readonly Setting[] {
   const settings: Setting[] = [];
   const visit = (value: unknown, path: readonly string[]) => {
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    // A list of tables is shown by its tables, a list of values as it is.
+    const isTables = Array.isArray(value) && value.some((element) => typeof element === 'object');
+    if (typeof value === 'object' && value !== null && (isTables || !Array.isArray(value))) {
       for (const [name, child] of Object.entries(value)) visit(child, [...path, name]);
       return;
     }

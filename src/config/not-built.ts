@@ -6,7 +6,6 @@
 
 /** Path in the file → what is missing. A `*` stands for one name. */
 const KEYS: Readonly<Record<string, string>> = {
-  keys: 'API keys',
   telemetry: 'OpenTelemetry export',
   pools: 'tool workers',
   tier: 'sizing by RAM tier',

@@ -21,10 +21,12 @@ export function explain(layers: Layers, issue: z.core.$ZodIssue): readonly strin
   const own = pathOfKey(path);
   const key = layers.keys().get(own);
   const value = valueAt(layers.tree, path);
+  // Somebody may have written the secret itself.
+  const shown = own === 'keys.sha256' ? '(not shown)' : show(value);
   if (value === undefined && key) return [`${where}: ${at} is missing. Write ${key.expected}.`];
-  if (isOurs(issue)) return [`${where}: ${at} = ${show(value)} ${ourMessage(issue)}.`];
+  if (isOurs(issue)) return [`${where}: ${at} = ${shown} ${ourMessage(issue)}.`];
   const expected = key?.expected ?? (typeof value === 'object' ? 'other keys' : 'a table');
-  return [`${where}: ${at} = ${show(value)} is not accepted. Write ${expected}.`];
+  return [`${where}: ${at} = ${shown} is not accepted. Write ${expected}.`];
 }
 
 function explainUnknown(layers: Layers, path: readonly string[]): string {
@@ -46,10 +48,11 @@ function siblings({ keys }: Layers, table: readonly string[]): readonly string[]
   return [...names.map((key) => key.key), ...(section === 'models.NAME' ? ['defaults'] : [])];
 }
 
-/** `models.small.path` → `models.NAME.path`; list positions are dropped. */
+/** `models.small.path` → `models.NAME.path`, `keys.0.name` → `keys.name`; list positions are dropped. */
 function pathOfKey(path: readonly string[]): string {
   const [section, , ...rest] = path;
   if (section === 'models' && path.length > 1) return ['models', 'NAME', ...rest].join('.');
+  if (section === 'keys' && path.length > 1) return ['keys', ...rest].join('.');
   return path.slice(0, 2).join('.');
 }
 

@@ -7,8 +7,10 @@
  * Errors  unknown keys are errors: a misspelt limit must not become a silent default. A key stands
  *         here only when something obeys it; what is planned is refused by name (`not-built.ts`).
  */
-import * as z from 'zod';
+import { isIP } from 'node:net';
 
+import * as z from 'zod';
+import { ANYBODY } from '../core/gate.ts';
 import { MODEL_NAME, MODEL_NAME_RULE } from '../core/model-name.ts';
 import { PRIORITIES } from '../core/priority.ts';
 
@@ -40,11 +42,11 @@ const threads = z.union([z.literal('auto'), z.int().min(1).max(1024)]);
 const gpu = z.enum(GPUS);
 const path = z.string().min(1);
 
-const loopback = z
+const address = z
   .string()
   .refine(
-    (host) => /^(localhost|::1|127(\.\d{1,3}){3})$/.test(host),
-    'is not a loopback address: keys are not built yet, and without them Hearth listens on 127.0.0.1, ::1 and localhost only',
+    (host) => host === 'localhost' || isIP(host) !== 0,
+    'is not an address to listen on: write an IP address of this machine without a port, or "localhost"',
   );
 
 const origin = z
@@ -107,6 +109,57 @@ const model = z.strictObject({
     .describe('Sampling where a request says nothing. `GET /v1/models/NAME` shows them.'),
 });
 
+const KEY_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+/** Also what `hearth key add` takes, so that a key is the same wherever it stands. */
+export const KeySection = z.strictObject({
+  name: z
+    .string()
+    .regex(KEY_NAME, 'is not a key name. Use up to 64 letters, digits, dots, dashes or underscores')
+    .refine(
+      (name) => name !== ANYBODY.name,
+      'is not a key name: it stands for callers who need no key',
+    )
+    .describe('How logs, metrics and usage call it.'),
+  sha256: z
+    .string()
+    .regex(
+      /^[0-9a-f]{64}$/,
+      'is not the SHA-256 of a key: write 64 hexadecimal digits in lower case',
+    )
+    .describe("Of the key: `printf %s 'KEY' | sha256sum`. The key itself stands nowhere."),
+  priority_max: z
+    .enum(PRIORITIES)
+    .default('high')
+    .describe('A request that asks for a higher class is lowered to it.'),
+  requests_per_minute: requestLimit
+    .optional()
+    .describe('Instead of `[rate_limit] requests_per_minute`; holds also where that is off.'),
+  burst: requestLimit.optional().describe('Instead of `[rate_limit] burst`.'),
+  tokens_per_minute: tokenLimit.optional().describe('Instead of `[rate_limit] tokens_per_minute`.'),
+  tokens_per_day: tokenLimit
+    .optional()
+    .describe('Prompt and answer, within a day of UTC. Then 429 `key_quota_exceeded`.'),
+  concurrency_max: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .optional()
+    .describe('Requests that run at once, over all models. What is beyond waits.'),
+  models: z
+    .array(z.string())
+    .min(1)
+    .max(1000)
+    .default(['*'])
+    .describe('Models it may use; `["*"]` for all.'),
+  expires_at: z
+    .string()
+    .refine(isMoment, 'is not a time: write "2027-01-31" (UTC) or "2027-01-31T12:00:00Z"')
+    .optional()
+    .describe('When it stops being taken.'),
+  admin: z.boolean().default(false).describe('May use the admin port.'),
+});
+
 const AGED =
   'A request that has waited so long gets one slot in eight before its turn. At most half the longest wait of its class. Default: TIME, or that half if it is less.';
 
@@ -114,9 +167,11 @@ const AGED =
 export const SECTIONS = {
   server: z.strictObject({
     host: z
-      .union([loopback, z.array(loopback).min(1).max(8)])
+      .union([address, z.array(address).min(1).max(8)])
       .default(['127.0.0.1', '::1'])
-      .describe('Addresses to listen on, loopback only. `localhost` is often ::1 first.'),
+      .describe(
+        'Addresses to listen on. `localhost` is often ::1 first. Any but loopback needs an API key.',
+      ),
     port: port(11_440, 'Main port; 0 picks a free one and prints it.'),
     admin_port: port(11_441, 'Admin port; 0 picks a free one and prints it.'),
     allowed_hosts: z
@@ -288,12 +343,42 @@ export const FileSchema = z.strictObject({
     .record(ModelName, model)
     .default({})
     .describe('One table for each model: `[models.NAME]`. The first one is the default.'),
+  keys: z
+    .array(KeySection)
+    .max(1000)
+    .default([])
+    .superRefine(assertKeysDiffer)
+    .describe(
+      'One table for each API key: `[[keys]]`. Beside these, `hearth key add` makes keys that need no restart.',
+    ),
   paths: SECTIONS.paths.prefault({}).describe('Where things lie.'),
   log: SECTIONS.log.prefault({}).describe('What is logged, to stderr, as JSON lines.'),
   worker: SECTIONS.worker.prefault({}).describe('The processes that hold the models.'),
 });
 
 export type FileConfig = z.output<typeof FileSchema>;
+
+function isMoment(text: string): boolean {
+  return /^\d{4}-\d{2}-\d{2}/.test(text) && !Number.isNaN(Date.parse(text));
+}
+
+function assertKeysDiffer(
+  keys: readonly z.output<typeof KeySection>[],
+  context: {
+    addIssue(issue: { code: 'custom'; path: (string | number)[]; message: string }): void;
+  },
+): void {
+  for (const field of ['name', 'sha256'] as const) {
+    const seen = new Map<string, number>();
+    for (const [index, key] of keys.entries()) {
+      const first = seen.get(key[field]);
+      seen.set(key[field], first ?? index);
+      if (first === undefined) continue;
+      const message = `is not unique: key number ${first + 1} has the same ${field}`;
+      context.addIssue({ code: 'custom', path: [index, field], message });
+    }
+  }
+}
 
 /** A request that is aged only when its time is up has nothing of it. */
 function assertAgedInTime(

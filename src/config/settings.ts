@@ -6,6 +6,7 @@
  */
 import { isAbsolute, join, resolve } from 'node:path';
 
+import type { ApiKey } from '../core/gate.ts';
 import type { Priority } from '../core/priority.ts';
 import type { RateLimits } from '../core/tenant.ts';
 import type { FileConfig, LogLevel } from './schema.ts';
@@ -74,6 +75,7 @@ export interface Config {
   };
   /** In the order of the file: the first one is the default. */
   readonly models: readonly ModelConfig[];
+  readonly keys: readonly ApiKey[];
   readonly paths: { readonly stateDir: string; readonly modelsDir: string };
   readonly log: { readonly level: LogLevel };
   readonly worker: {
@@ -148,6 +150,7 @@ export function toConfig(
     models: Object.entries(file.models).map(([name, model]) =>
       toModel(name, model, absolute(model.path, `models.${name}.path`)),
     ),
+    keys: file.keys.map(toApiKey),
     paths: {
       stateDir: absolute(file.paths.state_dir ?? folders.stateDir, 'paths.state_dir'),
       modelsDir: absolute(file.paths.models_dir ?? folders.modelsDir, 'paths.models_dir'),
@@ -201,6 +204,25 @@ function toModel(name: string, model: FileModel, path: string): ModelConfig {
     defaults: Object.fromEntries(
       Object.entries(sampling).filter(([, value]) => value !== undefined),
     ) as SamplingDefaults,
+  };
+}
+
+/** `sha256` is that of the key; also for what `hearth key add` was told. */
+export function toApiKey(key: FileConfig['keys'][number]): ApiKey {
+  return {
+    name: key.name,
+    sha256: key.sha256,
+    priorityMax: key.priority_max,
+    limits: {
+      requestsPerMinute: key.requests_per_minute,
+      burst: key.burst,
+      tokensPerMinute: key.tokens_per_minute,
+      tokensPerDay: key.tokens_per_day,
+      concurrencyMax: key.concurrency_max,
+    },
+    models: key.models.includes('*') ? undefined : key.models,
+    isAdmin: key.admin,
+    expiresMs: key.expires_at === undefined ? undefined : Date.parse(key.expires_at),
   };
 }
 

@@ -3,7 +3,8 @@
  * gives values only.
  *
  * Shapes  keys are paths joined by a dot, `models.small.path`; a table's own path is the line of
- *         its header. Lines count from 1. Elements of arrays of tables share the array's path.
+ *         its header, `keys.0` that of the first `[[keys]]`. Lines count from 1. Elements of arrays in
+ *         values share the array's path.
  * Errors  none: the text has been parsed before, and where this scanner is wrong a message merely
  *         lacks its line.
  * Source  TOML 1.0, "Keys", "String", "Table", "Inline Table".
@@ -16,6 +17,8 @@ export function locateKeys(text: string): ReadonlyMap<string, number> {
 class Scanner {
   readonly #text: string;
   readonly #lines = new Map<string, number>();
+  /** Tables of an array of tables, so far. */
+  readonly #elements = new Map<string, number>();
   #at = 0;
   #line = 1;
 
@@ -30,14 +33,22 @@ class Scanner {
       const char = this.#peek();
       if (char === '') return this.#lines;
       if (char === '[') {
-        this.#take(/\[+[ \t]*/y);
-        table = this.#key();
+        const isElement = this.#take(/\[+[ \t]*/y)!.startsWith('[[');
+        const name = this.#key();
+        table = isElement ? [...name, this.#nextIndex(name)] : name;
         this.#note(table);
         this.#take(/[ \t]*\]*/y);
       } else {
         this.#statement(table);
       }
     }
+  }
+
+  #nextIndex(name: readonly string[]): string {
+    const path = name.join('.');
+    const index = this.#elements.get(path) ?? 0;
+    this.#elements.set(path, index + 1);
+    return String(index);
   }
 
   #statement(table: readonly string[]): void {

@@ -60,6 +60,26 @@ export const CATALOGUE = {
     means: 'The prompt, and what was asked to be generated, do not fit into the context of a slot.',
     remedy: 'Shorten the prompt, or raise `context_tokens` of the model.',
   },
+  invalid_api_key: {
+    who: 'request',
+    means: 'The server needs an API key, and the request has none, an unknown or a revoked one.',
+    remedy: 'Send `Authorization: Bearer KEY`; `hearth key add NAME` on the server makes a key.',
+  },
+  key_expired: {
+    who: 'request',
+    means: 'The API key was good until a time that has passed.',
+    remedy: 'Use another key, or make one with `hearth key add NAME`.',
+  },
+  admin_key_required: {
+    who: 'request',
+    means: 'The admin port takes keys with `admin = true` only.',
+    remedy: 'Use such a key, or make one with `hearth key add NAME --admin`.',
+  },
+  model_not_allowed: {
+    who: 'request',
+    means: 'The API key may use other models only.',
+    remedy: 'Choose a name from `GET /v1/models`, or give the key the model.',
+  },
   host_not_allowed: {
     who: 'request',
     means: 'The Host header names neither this machine nor a configured host.',

@@ -8,6 +8,11 @@ export function byPriority<T>(value: (priority: Priority) => T): Record<Priority
   return { high: value('high'), normal: value('normal'), low: value('low') };
 }
 
+/** The lower of two classes. */
+export function atMost(priority: Priority, max: Priority): Priority {
+  return PRIORITIES.indexOf(priority) < PRIORITIES.indexOf(max) ? max : priority;
+}
+
 /** Reads `high|normal|low` in any case, or `0|1|2` as text or number. Undefined when it is neither. */
 export function parsePriority(value: unknown): Priority | undefined {
   if (typeof value !== 'string' && typeof value !== 'number') return undefined;

@@ -116,7 +116,7 @@ async function hearthBench(...args: string[]): Promise<{ lines: string[]; error:
     return true;
   });
   const program = new Command('hearth').exitOverride();
-  registerBench(program);
+  registerBench(program, {});
   const error = await program.parseAsync(['bench', ...args], { from: 'user' }).then(
     () => undefined,
     (reason: unknown) => reason,

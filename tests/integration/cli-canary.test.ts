@@ -48,7 +48,8 @@ const ATTEMPTS: readonly Attempt[] = [
     }),
     status: 200,
   },
-  { what: 'a query string', path: `${CHAT}?key=${CANARY}-query`, body: chat(), status: 200 },
+  { what: 'a query string', path: `${CHAT}?q=${CANARY}-query`, body: chat(), status: 200 },
+  { what: 'a key in the URL', path: `${CHAT}?key=${CANARY}-query`, body: chat(), status: 400 },
   {
     what: 'a request id that is none',
     headers: { 'x-request-id': `${CANARY} id!` },

@@ -263,7 +263,7 @@ describe('hearth serve', () => {
         1,
         /^hearth: flag --port: server\.port = "http" is not accepted/m,
       ],
-      [['serve', '--host', '0.0.0.0'], {}, 1, /flag --host: .*not a loopback address/],
+      [['serve', '--host', '0.0.0.0'], {}, 1, /will not listen on 0.0.0.0.* without an API key/],
       [['serve', '--model', '/m/x.bin'], {}, 1, /cannot tell what runs/],
       [['serve'], { HEARTH_TIER: 'auto' }, 1, /^hearth: env HEARTH_TIER: .*not built yet/m],
       [['serve', '--prot', '1'], {}, 2, /unknown option '--prot'/],

@@ -3,6 +3,7 @@ import { type App, createAdminApp, createApp } from '../../src/api/app.ts';
 import type { ApiDeps, ApiSettings } from '../../src/api/deps.ts';
 import { Metrics } from '../../src/api/metrics.ts';
 import { systemClock } from '../../src/core/clock.ts';
+import { type Gate, openGate } from '../../src/core/gate.ts';
 import type { Log, LogFields } from '../../src/core/log.ts';
 import { ScriptedEngine, type ScriptedEngineOptions } from './scripted-engine.ts';
 
@@ -27,6 +28,7 @@ const TEST_PORT = 11440;
 export function makeApi(
   engineOptions: ScriptedEngineOptions = {},
   settings: Partial<ApiSettings> = {},
+  gate: Gate = openGate,
 ): ApiFixture {
   const engine = new ScriptedEngine(engineOptions);
   const lines: LogLine[] = [];
@@ -35,6 +37,7 @@ export function makeApi(
   let ids = 0;
   const deps: ApiDeps = {
     engine,
+    gate,
     log: collectingLog(lines),
     clock: systemClock,
     metrics,

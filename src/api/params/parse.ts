@@ -62,7 +62,7 @@ export function parseGeneration<T extends z.ZodObject>(
   const typed = parseWith(route.schema, body);
   // Every route's schema spreads SAMPLING_FIELDS, which the generic type cannot say.
   const shared = typed as unknown as SharedFields;
-  const priority = toPriority(priorityHeader, shared.priority);
+  const { priority, isConflict } = toPriority(priorityHeader, shared.priority);
   const stream = shared.stream ?? false;
   checkStreamOptions(shared, stream);
   for (const name of Object.keys(shared.stream_options ?? {})) {
@@ -86,7 +86,8 @@ export function parseGeneration<T extends z.ZodObject>(
     affinity: shared.prompt_cache_key ?? undefined,
     stream,
     includeUsage: shared.stream_options?.include_usage ?? false,
-    ignored: safeNames(ignored),
+    // The header wins, and the answer says so.
+    ignored: safeNames(isConflict ? [...ignored, 'priority'] : ignored),
   };
 }
 

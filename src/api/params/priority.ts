@@ -3,10 +3,16 @@ import { RequestError } from '../../core/errors.ts';
 import { type Priority, parsePriority } from '../../core/priority.ts';
 
 /** Both are checked, also where the header wins: a wrong value is never passed over. */
-export function toPriority(header: string | undefined, field: unknown): Priority {
+export function toPriority(
+  header: string | undefined,
+  field: unknown,
+): { readonly priority: Priority; readonly isConflict: boolean } {
   const fromHeader = header === undefined ? undefined : checked(header, 'X-Priority');
   const fromBody = field === undefined || field === null ? undefined : checked(field, 'priority');
-  return fromHeader ?? fromBody ?? 'normal';
+  return {
+    priority: fromHeader ?? fromBody ?? 'normal',
+    isConflict: fromHeader !== undefined && fromBody !== undefined && fromHeader !== fromBody,
+  };
 }
 
 function checked(value: unknown, param: string): Priority {

@@ -25,12 +25,16 @@ export function health(exchange: Exchange): Response {
 
 export function ready(exchange: Exchange): Response {
   const models = exchange.deps.engine.models();
-  const states = models.map((model) => ({ name: model.name, ...modelState(model) }));
+  // Names, reasons and paths are for those who have a key.
+  const isKnown = exchange.caller !== undefined;
+  const states = isKnown
+    ? { models: models.map((model) => ({ name: model.name, ...modelState(model) })) }
+    : {};
   if (models.some(({ state }) => state === 'ready')) {
-    return exchange.json(200, { status: 'ready', models: states });
+    return exchange.json(200, { status: 'ready', ...states });
   }
-  const error = whyNotReady(models);
-  const body = { ...errorBody(error, exchange.id), status: 'not_ready', models: states };
+  const error = whyNotReady(models, isKnown);
+  const body = { ...errorBody(error, exchange.id), status: 'not_ready', ...states };
   return exchange.json(statusOf(error), body, retryHeaders(error));
 }
 
@@ -52,7 +56,7 @@ export function adminHealth(exchange: Exchange): Response {
   });
 }
 
-function whyNotReady(models: readonly ModelInfo[]): CapacityError {
+function whyNotReady(models: readonly ModelInfo[], isKnown: boolean): CapacityError {
   if (models.some(({ state }) => state === 'starting' || state === 'loading')) {
     return new CapacityError('model_loading', 'No model can answer yet: one is being loaded', {
       retryAfterMs: PROBE_AGAIN_MS,
@@ -66,7 +70,7 @@ function whyNotReady(models: readonly ModelInfo[]): CapacityError {
   const failed = models
     .filter(({ state }) => state === 'failed')
     .map(({ name, reason }) => `${name}: ${reason ?? 'no reason known'}`);
-  const why = failed.length === 0 ? '' : `: ${failed.join('; ')}`;
+  const why = failed.length === 0 || !isKnown ? '' : `: ${failed.join('; ')}`;
   return new CapacityError('model_failed', `No model can answer${why}`, {
     retryAfterMs: undefined,
   });

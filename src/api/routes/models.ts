@@ -5,14 +5,14 @@ import { findModel } from '../params/parse.ts';
 
 /** The default model stands first: clients that ask for nothing take that one. */
 export function listModels(exchange: Exchange): Response {
-  const data = exchange.deps.engine.models().map(modelBody);
+  const data = exchange.models.map(modelBody);
   return exchange.json(200, { object: 'list', data });
 }
 
 /** Names may hold slashes, plain or escaped. */
 export function oneModel(exchange: Exchange): Response {
   const name = exchange.c.req.param('id') ?? '';
-  const model = findModel(exchange.deps.engine.models(), name);
+  const model = findModel(exchange.models, name);
   exchange.model = model.name;
   const { facts, defaults } = model;
   return exchange.json(200, {

@@ -9,7 +9,9 @@ import { randomInt } from 'node:crypto';
 import type { Command } from 'commander';
 import * as z from 'zod';
 
+import { keyHeaders } from '../api-key.ts';
 import { CliError } from '../context.ts';
+import type { Environment } from '../environment.ts';
 import { runLoad } from './load.ts';
 import { makeRandom, randomIds, randomWords } from './prompts.ts';
 import type { Route } from './stream-request.ts';
@@ -48,7 +50,7 @@ type Flags = z.output<typeof Flags>;
 const ModelList = z.looseObject({ data: z.array(z.looseObject({ id: z.string() })).min(1) });
 
 /** Fills in the program's `bench` command, or adds it. */
-export function registerBench(program: Command): void {
+export function registerBench(program: Command, environment: Environment): void {
   const known = program.commands.find((command) => command.name() === 'bench');
   const command = known ?? program.command('bench');
   command
@@ -70,7 +72,7 @@ export function registerBench(program: Command): void {
     .option('--timeout-s <s>', 'limit of one request', '300')
     .option('--seed <n>', 'seed of prompts and sampling; random if absent')
     .option('--json', 'print JSON lines')
-    .action((raw: unknown) => bench(parseFlags(raw)));
+    .action((raw: unknown) => bench(parseFlags(raw), keyHeaders(environment)));
 }
 
 function parseFlags(raw: unknown): Flags {
@@ -86,12 +88,14 @@ function parseFlags(raw: unknown): Flags {
   return parsed.data;
 }
 
-async function bench(flags: Flags): Promise<void> {
+type Headers = Readonly<Record<string, string>>;
+
+async function bench(flags: Flags, headers: Headers): Promise<void> {
   const stop = new AbortController();
   const onInterrupt = () => stop.abort();
   process.once('SIGINT', onInterrupt);
   try {
-    const model = flags.model ?? (await firstModel(flags.url));
+    const model = flags.model ?? (await firstModel(flags.url, headers));
     const route: Route = flags.route === 'chat' ? 'chat/completions' : 'completions';
     const random = makeRandom(flags.seed);
     if (!flags.json) process.stdout.write(`${flags.url} ${model}\n${HEADINGS}\n`);
@@ -104,6 +108,7 @@ async function bench(flags: Flags): Promise<void> {
         streams,
         requestsPerStream: flags.requests,
         body: (index) => bodyOf(flags, { model, index, random }),
+        headers,
         timeoutMs: flags.timeoutS * 1000,
         signal: stop.signal,
       });
@@ -143,10 +148,10 @@ function bodyOf(
   return { ...common, messages: [{ role: 'user', content: text }] };
 }
 
-async function firstModel(url: string): Promise<string> {
+async function firstModel(url: string, headers: Headers): Promise<string> {
   let answer: Response;
   try {
-    answer = await fetch(`${url}/models`, { signal: AbortSignal.timeout(10_000) });
+    answer = await fetch(`${url}/models`, { headers, signal: AbortSignal.timeout(10_000) });
   } catch (error) {
     const why =
       error instanceof Error && error.cause instanceof Error ? error.cause.message : error;

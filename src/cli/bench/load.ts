@@ -15,6 +15,7 @@ export interface LoadPlan {
   readonly requestsPerStream: number;
   /** Body of the n-th request, counted over all streams from 0. */
   readonly body: (index: number) => Readonly<Record<string, unknown>>;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
   /** Called as each request ends. */
@@ -39,9 +40,9 @@ export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
       Array.from({ length: plan.streams }, async () => {
         for (let count = 0; count < plan.requestsPerStream; count++) {
           if (plan.signal?.aborted) return;
-          const { baseUrl, route, timeoutMs, signal } = plan;
-          const body = bodies[next++]!;
-          const outcome = await streamRequest({ baseUrl, route, body, agent, timeoutMs, signal });
+          const { baseUrl, route, headers, timeoutMs, signal } = plan;
+          const call = { baseUrl, route, body: bodies[next++]!, headers, agent, timeoutMs, signal };
+          const outcome = await streamRequest(call);
           outcomes.push(outcome);
           plan.onOutcome?.(outcome);
         }

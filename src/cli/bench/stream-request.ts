@@ -17,6 +17,7 @@ export interface StreamCall {
   readonly route: Route;
   /** `stream` and `stream_options` are added here. */
   readonly body: Readonly<Record<string, unknown>>;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly agent: Agent;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
@@ -98,7 +99,11 @@ function open(call: StreamCall, signal: AbortSignal): Promise<IncomingMessage> {
       method: 'POST',
       agent: call.agent,
       signal,
-      headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
+      headers: {
+        'content-type': 'application/json',
+        'content-length': Buffer.byteLength(body),
+        ...call.headers,
+      },
     });
     request.once('response', resolve);
     // Some servers close after a stream without saying so: a kept connection may be dead already.

@@ -9,6 +9,7 @@
 import { text as readAll } from 'node:stream/consumers';
 
 import { systemClock } from '../../core/clock.ts';
+import { keyHeaders } from '../api-key.ts';
 import { type CliContext, CliError } from '../context.ts';
 import { ChatError } from './client.ts';
 import { Conversation } from './conversation.ts';
@@ -38,6 +39,7 @@ export async function chat(
       baseUrl: server.baseUrl,
       model: name,
       system: flags.system,
+      headers: keyHeaders(context.environment),
       clock: systemClock,
       write: print,
     });

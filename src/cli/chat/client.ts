@@ -26,6 +26,8 @@ export interface ChatCall {
   readonly baseUrl: string;
   readonly model: string;
   readonly messages: readonly ChatMessage[];
+  /** With the key, where one is needed. */
+  readonly headers: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
 }
 
@@ -45,18 +47,22 @@ export async function* streamChat(call: ChatCall): AsyncGenerator<ChatEvent, voi
 }
 
 /** Names of the models that a server offers, the default one first. */
-export async function listModels(baseUrl: string, signal: AbortSignal): Promise<readonly string[]> {
-  const response = await fetch(`${baseUrl}/v1/models`, { signal });
+export async function listModels({
+  baseUrl,
+  headers,
+  signal,
+}: Pick<ChatCall, 'baseUrl' | 'headers' | 'signal'>): Promise<readonly string[]> {
+  const response = await fetch(`${baseUrl}/v1/models`, { headers, signal });
   const body = (await response.json()) as { readonly data?: readonly { readonly id: string }[] };
   if (!response.ok || !Array.isArray(body.data))
     throw new ChatError(messageOf(body, response.status));
   return body.data.map(({ id }) => id);
 }
 
-async function post({ baseUrl, model, messages, signal }: ChatCall): Promise<Response> {
+async function post({ baseUrl, model, messages, headers, signal }: ChatCall): Promise<Response> {
   const response = await fetch(`${baseUrl}/v1/chat/completions`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify({
       model,
       messages,

@@ -19,6 +19,8 @@ export interface ConversationOptions {
   readonly baseUrl: string;
   readonly model: string;
   readonly system: string | undefined;
+  /** With the key, where one is needed. */
+  readonly headers: Readonly<Record<string, string>>;
   readonly clock: Clock;
   /** Shows a piece; resolves when the next may come. */
   readonly write: (text: string) => Promise<void>;
@@ -39,7 +41,7 @@ export class Conversation {
 
   /** Throws ChatError. */
   async say(content: string, signal: AbortSignal): Promise<Turn> {
-    const { baseUrl, model, clock, write } = this.#options;
+    const { baseUrl, model, headers, clock, write } = this.#options;
     const messages: readonly ChatMessage[] = [...this.#messages, { role: 'user', content }];
     const startMs = clock.nowMs();
     let firstMs: number | undefined;
@@ -50,7 +52,7 @@ export class Conversation {
       tokens: undefined,
       reason: undefined,
     };
-    for await (const event of streamChat({ baseUrl, model, messages, signal })) {
+    for await (const event of streamChat({ baseUrl, model, messages, headers, signal })) {
       if (event.type === 'text') {
         lastMs = clock.nowMs();
         firstMs ??= lastMs;

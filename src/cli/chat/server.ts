@@ -1,6 +1,7 @@
 /** The server a chat talks to: the one at `--url`, the one that runs, or one of its own. */
 import type { ModelInfo } from '../../core/engine.ts';
 import { silentLog } from '../../core/log.ts';
+import { keyHeaders } from '../api-key.ts';
 import { type CliContext, CliError } from '../context.ts';
 import { startLoadBar } from '../load-bar.ts';
 import { Progress } from '../progress.ts';
@@ -35,7 +36,7 @@ export async function openServer(flags: ServerFlags, around: Surroundings): Prom
     flags.url === undefined && flags.model === undefined
       ? await findServer(config.server.hosts, config.server.port)
       : flags.url?.replace(/\/(v1\/?)?$/, '');
-  if (running !== undefined) return connect(running, around.signal);
+  if (running !== undefined) return connect(running, around);
 
   const models = await findServedModels(config, flags.model, around);
   const loaded = Promise.withResolvers<void>();
@@ -77,9 +78,11 @@ function settle(model: ModelInfo, loaded: PromiseWithResolvers<void>): void {
   }
 }
 
-async function connect(baseUrl: string, signal: AbortSignal): Promise<ChatServer> {
+async function connect(baseUrl: string, { context, signal }: Surroundings): Promise<ChatServer> {
   try {
-    return { baseUrl, models: await listModels(baseUrl, signal), close: async () => {} };
+    const headers = keyHeaders(context.environment);
+    const models = await listModels({ baseUrl, headers, signal });
+    return { baseUrl, models, close: async () => {} };
   } catch (error) {
     if (error instanceof ChatError) throw error;
     throw new CliError(`no server answers at ${baseUrl}. Start one with "hearth serve".`, {

@@ -32,7 +32,7 @@ describe('the example file', () => {
     const named = new Set(
       settings
         .filter(({ source }) => source.kind === 'file')
-        .map(({ path }) => path.replace('models.small', 'models.NAME')),
+        .map(({ path }) => path.replace('models.small', 'models.NAME').replace('keys.0', 'keys')),
     );
     expect([...named].sort()).toEqual(
       listKeys()
@@ -45,6 +45,7 @@ describe('the example file', () => {
     const text = exampleToml()
       .replaceAll(/^#(?! )/gm, '')
       .replace(/\[models\.small\][\s\S]*/, '')
+      .replace(/\[\[keys\]\][\s\S]*/, '')
       .replaceAll(/^(state|models)_dir.*$/gm, '');
     expect(load(text).config).toEqual(loadConfig({ environment: {}, folders }).config);
   });

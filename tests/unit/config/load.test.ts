@@ -177,6 +177,63 @@ describe('loadConfig', () => {
   });
 });
 
+const KEY = `[[keys]]\nname = "k"\nsha256 = "${'a'.repeat(64)}"`;
+
+describe('keys', () => {
+  test('with all they may say, and with nothing but a name', () => {
+    const { config } = load(`${KEY}
+      priority_max = "normal"
+      requests_per_minute = 1
+      burst = 2
+      tokens_per_minute = 3
+      tokens_per_day = 4
+      concurrency_max = 5
+      models = ["a", "b/c"]
+      expires_at = 2027-01-31
+      admin = true
+      [[keys]]
+      name = "plain"
+      sha256 = "${'b'.repeat(64)}"
+      expires_at = "2027-01-31T12:00:00Z"`);
+    expect(config.keys).toEqual([
+      {
+        name: 'k',
+        sha256: 'a'.repeat(64),
+        priorityMax: 'normal',
+        limits: {
+          requestsPerMinute: 1,
+          burst: 2,
+          tokensPerMinute: 3,
+          tokensPerDay: 4,
+          concurrencyMax: 5,
+        },
+        models: ['a', 'b/c'],
+        isAdmin: true,
+        expiresMs: Date.UTC(2027, 0, 31),
+      },
+      {
+        name: 'plain',
+        sha256: 'b'.repeat(64),
+        priorityMax: 'high',
+        limits: {},
+        models: undefined,
+        isAdmin: false,
+        expiresMs: Date.UTC(2027, 0, 31, 12),
+      },
+    ]);
+  });
+
+  test('are shown by `config show` one by one, with the lines they stand on', () => {
+    const { settings } = load(`${KEY}\nadmin = true`);
+    const found = settings.find(({ path }) => path === 'keys.0.admin');
+    expect(found).toMatchObject({ value: true, source: { kind: 'file', line: 4 } });
+  });
+
+  test('the variable with the key of our own clients is no setting', () => {
+    expect(() => load('', { environment: { HEARTH_API_KEY: 'sk-hearth-x' } })).not.toThrow();
+  });
+});
+
 describe('a bad configuration', () => {
   test.each([
     ['a misspelt key', '[server]\nprot = 1', ':2: unknown key "server.prot". Did you mean "port"?'],
@@ -230,14 +287,14 @@ describe('a bad configuration', () => {
       'Write "auto" or a whole number from 1 to 1024.',
     ],
     [
-      'an address that is not loopback',
-      '[server]\nhost = "0.0.0.0"',
-      ':2: server.host = "0.0.0.0" is not a loopback address: keys are not built yet',
+      'a name to listen on',
+      '[server]\nhost = "box.lan"',
+      ':2: server.host = "box.lan" is not an address to listen on',
     ],
     [
       'one of several addresses',
-      '[server]\nhost = ["::1", "192.168.1.2"]',
-      ':2: server.host.1 = "192.168.1.2" is not a loopback address',
+      '[server]\nhost = ["::1", "192.168.1.2:80"]',
+      ':2: server.host.1 = "192.168.1.2:80" is not an address to listen on',
     ],
     ['an origin with a path', '[server]\nallowed_origins = ["http://a.b/c"]', 'is not an origin'],
     ['a host with a scheme', '[server]\nallowed_hosts = ["http://a"]', 'is not a host name'],
@@ -251,7 +308,48 @@ describe('a bad configuration', () => {
       '[rate_limit]\nburst = -3',
       ':2: rate_limit.burst = -3 is not accepted.',
     ],
-    ['keys', '[[keys]]\nname = "x"', ':1: keys: not built yet (API keys).'],
+    ['a key without a hash', '[[keys]]\nname = "x"', ':1: keys.0.sha256 is missing.'],
+    [
+      'a secret where its hash should stand',
+      `[[keys]]\nname = "x"\nsha256 = "sk-hearth-secret"`,
+      ':3: keys.0.sha256 = (not shown) is not the SHA-256 of a key',
+    ],
+    [
+      'a misspelt key of a key',
+      `${KEY}\nprioritymax = "low"`,
+      ':4: unknown key "keys.0.prioritymax". Did you mean "priority_max"?',
+    ],
+    [
+      'a key of a class that is none',
+      `${KEY}\npriority_max = "urgent"`,
+      ':4: keys.0.priority_max = "urgent" is not accepted. Write one of "high", "normal", "low".',
+    ],
+    [
+      'a negative limit of a key',
+      `${KEY}\ntokens_per_day = -1`,
+      ':4: keys.0.tokens_per_day = -1 is not accepted. Write a whole number from 1 to 1000000000.',
+    ],
+    [
+      'a huge limit of a key',
+      `${KEY}\nrequests_per_minute = 1e300`,
+      ':4: keys.0.requests_per_minute = 1e+300 is not accepted.',
+    ],
+    [
+      'two keys of one name',
+      `${KEY}\n${KEY.replace('a'.repeat(64), 'b'.repeat(64))}`,
+      ':5: keys.1.name = "k" is not unique: key number 1 has the same name.',
+    ],
+    [
+      'one secret under two names',
+      `${KEY}\n${KEY.replace('"k"', '"l"')}`,
+      'is not unique: key number 1 has the same sha256.',
+    ],
+    ['a key named like nobody', `${KEY.replace('"k"', '"local"')}`, 'callers who need no key'],
+    [
+      'a key that ends at no time',
+      `${KEY}\nexpires_at = "soon"`,
+      ':4: keys.0.expires_at = "soon" is not a time',
+    ],
     ['tool pools', '[pools.tools]\nsize = 4', ':1: pools: not built yet'],
     [
       'idle unloading',

@@ -15,7 +15,11 @@ describe('locateKeys', () => {
       '[ a . "b.c" ]\nx=1',
       { a: 1, 'a.b.c': 1, 'a.b.c.x': 2 },
     ],
-    ['arrays of tables, first line', '[[k]]\nn=1\n[[k]]\nn=2', { k: 1, 'k.n': 2 }],
+    [
+      'arrays of tables, by index',
+      '[[k]]\nn=1\n[[k]]\nn=2',
+      { k: 1, 'k.0': 1, 'k.0.n': 2, 'k.1': 3, 'k.1.n': 4 },
+    ],
     ['what follows a text of several lines', 'a = """\nx = 1\n[y]\n"""\nb = 2', { a: 1, b: 5 }],
     ['what follows a literal text', "a = '''\n# no\n'''\nb = 2", { a: 1, b: 4 }],
     ['quotes at the end of a text', 'a = """x"""""\nb = 2', { a: 1, b: 2 }],

@@ -15,6 +15,7 @@ const ARROWS: Arrows = {
   ipc: { values: ['core'] },
   schema: { values: ['core'] },
   models: { values: ['core'] },
+  keys: { values: ['core'] },
   dialect: { values: ['core', 'schema'] },
   worker: { values: ['core', 'ipc', 'schema', 'dialect'] },
   orchestrator: { values: ['core', 'ipc', 'models', 'dialect'], types: ['config'] },
