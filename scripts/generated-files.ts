@@ -2,13 +2,17 @@
 import { configurationPage, exampleToml, jsonSchema } from '../src/config/document.ts';
 import { apiCompatPage } from './api-compat-page.ts';
 import { errorsPage } from './errors-page.ts';
+import { grafanaDashboard } from './grafana-dashboard.ts';
+import { metricsPage } from './metrics-page.ts';
 
 export function generatedFiles(): ReadonlyMap<string, string> {
   return new Map([
     ['config/hearth.example.toml', exampleToml()],
     ['config/hearth.schema.json', jsonSchema()],
+    ['config/grafana/dashboards/hearth.json', grafanaDashboard()],
     ['docs/api-compat.md', apiCompatPage()],
     ['docs/configuration.md', configurationPage()],
     ['docs/errors.md', errorsPage()],
+    ['docs/metrics.md', metricsPage()],
   ]);
 }

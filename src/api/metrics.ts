@@ -29,11 +29,21 @@ const STATES: readonly ModelState[] = [
 /** Node's default of 10 ms wakes the process a hundred times a second for nothing. */
 const LOOP_PRECISION_MS = 50;
 
-const LAG_QUANTILES = [
-  ['0.5', 50],
-  ['0.99', 99],
-  ['1', 100],
+const LAG_PERCENTILES = [
+  ['p50', 50],
+  ['p99', 99],
+  ['max', 100],
 ] as const;
+
+const REJECT_REASONS = ['rate_limited', 'queue_full', 'draining', 'model_failed'] as const;
+const RESTART_REASONS = ['worker_crashed', 'worker_hung', 'worker_protocol'] as const;
+
+export interface MetricFacts {
+  readonly name: string;
+  readonly help: string;
+  readonly type: string;
+  readonly labelNames: readonly string[];
+}
 
 export interface RequestLabels {
   readonly route: string;
@@ -76,8 +86,10 @@ export class Metrics implements Observer {
   readonly #rateRejects = this.#counter('ratelimit_rejects_total', 'Over a rate limit or quota', [
     'key',
   ]);
+  readonly #keyRequests = this.#counter('key_requests_total', 'Generations by API key', ['key']);
+  readonly #keyTokens = this.#counter('key_tokens_total', 'Tokens by API key', ['key', 'kind']);
   readonly #timeouts = this.#counter('queue_timeouts_total', 'Waited out a deadline', ['priority']);
-  readonly #preemptions = this.#counter('queue_preemptions_total', 'Gave a slot back to high', [
+  readonly #preemptions = this.#counter('preemptions_total', 'Gave a slot back to high', [
     'model',
     'priority',
   ]);
@@ -102,16 +114,16 @@ export class Metrics implements Observer {
 
   constructor() {
     this.#loopDelay.enable();
-    const lag = this.#gauge('event_loop_lag_seconds', 'Delay of the event loop', ['quantile']);
+    const lag = this.#gauge('event_loop_lag_seconds', 'Delay of the event loop', ['at']);
     collectDefaultMetrics({
       register: this.#registry,
       prefix: 'hearth_',
       eventLoopMonitoringPrecision: LOOP_PRECISION_MS,
     });
-    for (const priority of PRIORITIES) this.#queueDepth.set({ priority }, 0);
+    this.#beginAtZero();
     this.#beforeScrape = () => {
-      for (const [quantile, percentile] of LAG_QUANTILES) {
-        lag.set({ quantile }, this.#loopDelay.percentile(percentile) / 1e9);
+      for (const [at, percentile] of LAG_PERCENTILES) {
+        lag.set({ at }, this.#loopDelay.percentile(percentile) / 1e9);
       }
       this.#loopDelay.reset();
     };
@@ -119,6 +131,16 @@ export class Metrics implements Observer {
 
   get contentType(): string {
     return this.#registry.contentType;
+  }
+
+  /** For the documentation: all there are, in the order in which they are made. */
+  get all(): readonly MetricFacts[] {
+    return this.#registry.getMetricsAsArray().map((metric) => {
+      const { name, help, type, labelNames } = metric as unknown as MetricFacts & {
+        readonly labelNames: readonly string[];
+      };
+      return { name, help, type, labelNames };
+    });
   }
 
   render(): Promise<string> {
@@ -163,6 +185,15 @@ export class Metrics implements Observer {
 
   rateLimited(key: string): void {
     this.#rateRejects.inc({ key });
+  }
+
+  used(key: string, usage: Usage, requests: 0 | 1): void {
+    // Present from a key's first use, so that its first refusal is an increase.
+    this.#rateRejects.inc({ key }, 0);
+    this.#keyRequests.inc({ key }, requests);
+    this.#keyTokens.inc({ key, kind: 'prompt' }, usage.promptTokens);
+    this.#keyTokens.inc({ key, kind: 'cached' }, usage.cachedTokens);
+    this.#keyTokens.inc({ key, kind: 'generated' }, usage.generatedTokens);
   }
 
   queueTimeout(priority: Priority): void {
@@ -230,6 +261,17 @@ export class Metrics implements Observer {
 
   modelLoaded(model: string, loadMs: number): void {
     this.#loadTime.observe({ model }, loadMs / 1000);
+    for (const priority of PRIORITIES) this.#preemptions.inc({ model, priority }, 0);
+  }
+
+  /** A counter that appears with its first event has no increase to show for it. */
+  #beginAtZero(): void {
+    for (const priority of PRIORITIES) {
+      this.#queueDepth.set({ priority }, 0);
+      this.#timeouts.inc({ priority }, 0);
+      for (const reason of REJECT_REASONS) this.#rejects.inc({ reason, priority }, 0);
+    }
+    for (const reason of RESTART_REASONS) this.#restarts.inc({ reason }, 0);
   }
 
   #counter(name: string, help: string, labelNames: readonly string[]): Counter {

@@ -32,6 +32,8 @@ export interface Observer {
   }): void;
   /** Beside `rejected`: whose limit it was. The names of keys are few. */
   rateLimited(tenant: string): void;
+  /** A generation is over, for whom, and what it took. Of a list of prompts the first is the request. */
+  used(tenant: string, usage: Usage, requests: 0 | 1): void;
   queueTimeout(priority: Priority): void;
   /** Gave its slot back to the high class before its first token, and waits again. */
   preempted(labels: RequestLabels): void;
@@ -59,6 +61,7 @@ export const silentObserver: Observer = {
   dequeued: nothing,
   rejected: nothing,
   rateLimited: nothing,
+  used: nothing,
   queueTimeout: nothing,
   preempted: nothing,
   firstToken: nothing,

@@ -66,7 +66,9 @@ export class Allowance {
     return (usage, atMs) => {
       settle(usage.promptTokens + usage.generatedTokens, atMs);
       if (hasQuota) this.#reserve(tenant, -tokens);
-      this.#options.usageBook.note(tenant, usage, isFirst ? 1 : 0);
+      const requests = isFirst ? 1 : 0;
+      this.#options.usageBook.note(tenant, usage, requests);
+      this.#options.observer.used(tenant, usage, requests);
     };
   }
 

@@ -8,19 +8,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { AddonExecutor, addonMismatch } from '../../src/worker/backends/llama-cpp/addon.ts';
 import { ensurePreset } from '../support/gguf-writer-presets.ts';
+import { GREEDY } from '../support/greedy.ts';
 
-const SAMPLING = {
-  temperature: 0,
-  topP: 1,
-  topK: 0,
-  minP: 0,
-  frequencyPenalty: 0,
-  presencePenalty: 0,
-  repeatPenalty: 1,
-  seed: 1,
-  logitBias: [],
-  ignoreEos: false,
-} as const;
 const HISTORY = { lastTokens: () => [], generatedCounts: new Map<number, number>() };
 
 describe('node-llama-cpp', () => {
@@ -62,7 +51,7 @@ describe('node-llama-cpp', () => {
       slot,
       position: 0,
       tokens: prompts[slot]!,
-      sampler: executor.createSampler(SAMPLING, HISTORY),
+      sampler: executor.createSampler(GREEDY, HISTORY),
     });
     const together = await executor.step([item(0), item(1), item(2)]);
     for (const slot of [0, 1, 2]) {
@@ -74,7 +63,7 @@ describe('node-llama-cpp', () => {
   test('a truncated sequence goes on from where it was cut', async () => {
     const executor = new AddonExecutor({ llama, model, context, endsOfGeneration: () => [] });
     await executor.truncate(0, 0);
-    const sampler = executor.createSampler(SAMPLING, HISTORY);
+    const sampler = executor.createSampler(GREEDY, HISTORY);
     const [first] = await executor.step([{ slot: 0, position: 0, tokens: [65, 66, 67], sampler }]);
     await executor.step([{ slot: 0, position: 3, tokens: [90, 91] }]);
     expect(await executor.truncate(0, 2)).toBe(true);

@@ -13,6 +13,7 @@ import type { HearthError } from '../../src/core/errors.ts';
 import type { Log, LogFields } from '../../src/core/log.ts';
 import { type Observer, silentObserver } from '../../src/core/observer.ts';
 import { Orchestrator, type OrchestratorOptions } from '../../src/orchestrator/orchestrator.ts';
+import { GREEDY } from './greedy.ts';
 
 export interface LogLine {
   readonly level: 'debug' | 'info' | 'warn' | 'error';
@@ -33,19 +34,6 @@ export interface Setup {
   readonly rateLimits?: OrchestratorOptions['rateLimits'];
   readonly prespawned?: OrchestratorOptions['prespawned'];
 }
-
-const GREEDY = {
-  temperature: 0,
-  topP: 1,
-  topK: 0,
-  minP: 0,
-  frequencyPenalty: 0,
-  presencePenalty: 0,
-  repeatPenalty: 1,
-  seed: 1,
-  logitBias: [],
-  ignoreEos: false,
-};
 
 /** How one request went, as its client sees it. */
 export interface Heard {

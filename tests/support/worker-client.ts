@@ -18,6 +18,7 @@ import type {
   LoadedMessage,
   LoadMessage,
 } from '../../src/ipc/protocol.ts';
+import { GREEDY } from './greedy.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/worker/main.ts', import.meta.url));
 
@@ -38,19 +39,6 @@ export interface Generation {
 
 type Request = Partial<Omit<GenerateMessage, 'sampling'>> & {
   readonly sampling?: Partial<GenerateMessage['sampling']>;
-};
-
-const GREEDY: GenerateMessage['sampling'] = {
-  temperature: 0,
-  topP: 1,
-  topK: 0,
-  minP: 0,
-  frequencyPenalty: 0,
-  presencePenalty: 0,
-  repeatPenalty: 1,
-  seed: 1,
-  logitBias: [],
-  ignoreEos: false,
 };
 
 export class WorkerClient {

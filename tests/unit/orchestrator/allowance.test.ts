@@ -6,19 +6,8 @@ import type { CapacityError } from '../../../src/core/errors.ts';
 import { silentObserver } from '../../../src/core/observer.ts';
 import type { UsageBook } from '../../../src/core/usage-book.ts';
 import { Allowance } from '../../../src/orchestrator/allowance.ts';
+import { GREEDY } from '../../support/greedy.ts';
 
-const GREEDY = {
-  temperature: 0,
-  topP: 1,
-  topK: 0,
-  minP: 0,
-  frequencyPenalty: 0,
-  presencePenalty: 0,
-  repeatPenalty: 1,
-  seed: 1,
-  logitBias: [],
-  ignoreEos: false,
-};
 const NO_LIMITS = { each: {}, all: {}, burstWindowMs: 1_000 };
 
 function make(today: Record<string, number> = {}) {

@@ -6,6 +6,7 @@ import type { Executor, StepItem } from '../../../../src/worker/backends/llama-c
 import { StepLoop } from '../../../../src/worker/backends/llama-cpp/loop.ts';
 import { Sequence } from '../../../../src/worker/backends/llama-cpp/sequence.ts';
 import { Vocabulary } from '../../../../src/worker/backends/llama-cpp/vocabulary.ts';
+import { GREEDY } from '../../../support/greedy.ts';
 
 const END = 0;
 const VOCABULARY_SIZE = 100;
@@ -104,18 +105,7 @@ function job(call: number, overrides: Partial<GenerateJob> = {}): GenerateJob {
     tenant: 't',
     priority: 'normal',
     prompt: { text: '' },
-    sampling: {
-      temperature: 0,
-      topP: 1,
-      topK: 0,
-      minP: 0,
-      frequencyPenalty: 0,
-      presencePenalty: 0,
-      repeatPenalty: 1,
-      seed: 1,
-      logitBias: [],
-      ignoreEos: false,
-    },
+    sampling: GREEDY,
     maxTokens: 4,
     stops: [],
     echo: false,
