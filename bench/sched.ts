@@ -20,6 +20,7 @@ import { type Arrival, type Machine, type Served, simulate } from './lib/simulat
 const MACHINE: Machine = { slots: 4, spare: 1, readTokensPerMs: 0.5, stepMs: 25, cancelMs: 75 };
 const LIMITS: SchedulerLimits = {
   queueDepthMax: 100,
+  queueDepthHighSpare: 20,
   queueTimeoutMs: { high: 300_000, normal: 120_000, low: 60_000 },
   weights: { high: 8, normal: 3, low: 1 },
   agedAfterMs: { high: 2_000, normal: 10_000, low: 30_000 },
@@ -27,6 +28,7 @@ const LIMITS: SchedulerLimits = {
 const ENDLESS: SchedulerLimits = {
   ...LIMITS,
   queueDepthMax: 1e9,
+  queueDepthHighSpare: 0,
   queueTimeoutMs: { high: 1e12, normal: 1e12, low: 1e12 },
 };
 const KEYS = 10;

@@ -133,10 +133,12 @@ export class AnswerStream implements SseSource {
   /** Keeps what such an event says. */
   #isBeforeFirstToken({ index, event }: FeedEvent): boolean {
     if (event.type === 'waiting') {
-      const place = event.position === undefined ? '' : `, position ${event.position}`;
+      const { position, etaMs } = event;
+      const place = position === undefined ? '' : `, position ${position}`;
+      const time = etaMs === undefined ? '' : `, about ${Math.ceil(etaMs / 1000)} s`;
       if (this.#waiting !== undefined) {
         this.#waiting =
-          event.why === 'queue' ? `waiting in queue${place}` : 'waiting for the model';
+          event.why === 'queue' ? `waiting in queue${place}${time}` : 'waiting for the model';
       }
       return true;
     }

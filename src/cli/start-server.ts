@@ -87,6 +87,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     const orchestrator = new Orchestrator({
       models,
       limits,
+      queueDepthWarn: limits.queueDepthWarn,
       rateLimits,
       usageBook: opened.usageBook,
       worker: { ...worker, slowReaderMs: server.slowReaderMs, environment },

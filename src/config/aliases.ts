@@ -31,11 +31,8 @@ const OLD: readonly Alias[] = [
   { name: 'QUEUE_TIMEOUT_HIGH', key: 'limits.queue_timeout_high_s' },
   { name: 'QUEUE_TIMEOUT_NORMAL', key: 'limits.queue_timeout_normal_s' },
   { name: 'QUEUE_TIMEOUT_LOW', key: 'limits.queue_timeout_low_s' },
-  {
-    name: 'QUEUE_MAX_DEPTH',
-    missing:
-      'the warning at a queue depth is not built yet; the limit itself is HEARTH_LIMITS_QUEUE_DEPTH_MAX',
-  },
+  // The old server warned at it and refused at the threshold above.
+  { name: 'QUEUE_MAX_DEPTH', key: 'limits.queue_depth_warn' },
   { name: 'IDLE_TIMEOUT', missing: 'unloading idle models is not built yet' },
   {
     name: 'LOG_DIR',

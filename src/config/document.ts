@@ -125,6 +125,7 @@ const NEUTRAL_NUMBERS: Readonly<Record<string, string>> = {
   requests_per_minute: '60',
   burst: '10',
   concurrency_max: '2',
+  queue_depth_warn: '50',
   all_requests_per_minute: '600',
   all_tokens_per_minute: '1000000',
   aged_after_high_s: '2',

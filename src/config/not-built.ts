@@ -10,7 +10,6 @@ const KEYS: Readonly<Record<string, string>> = {
   pools: 'tool workers',
   tier: 'sizing by RAM tier',
   'server.use_stdio': 'the stdio transport to workers',
-  'limits.queue_depth_warn': 'the warning at a queue depth',
   'log.dir': 'logging to files; Hearth logs to stderr, send that to a file',
   'models.*.keep_alive_s': 'unloading idle models',
   'models.*.pin': 'unloading idle models',

@@ -223,6 +223,20 @@ export const SECTIONS = {
         .max(100_000)
         .default(100)
         .describe('Requests that may run and wait together. The next one gets 503 `queue_full`.'),
+      queue_depth_high_spare: z
+        .int()
+        .min(0)
+        .max(100_000)
+        .default(20)
+        .describe(
+          'So many more may wait of the class high, so that a queue full of others does not turn it away.',
+        ),
+      queue_depth_warn: z
+        .int()
+        .min(1)
+        .max(100_000)
+        .optional()
+        .describe('The log warns from here on. Default: half of `queue_depth_max`.'),
       queue_timeout_high_s: seconds(300, 'Longest wait for a slot, class high. Then 408.'),
       queue_timeout_normal_s: seconds(120, 'Longest wait for a slot, class normal.'),
       queue_timeout_low_s: seconds(60, 'Longest wait for a slot, class low.'),
@@ -233,7 +247,8 @@ export const SECTIONS = {
       aged_after_normal_s: agedAfter(AGED.replace('TIME', '10 s')),
       aged_after_low_s: agedAfter(AGED.replace('TIME', '30 s')),
     })
-    .superRefine(assertAgedInTime),
+    .superRefine(assertAgedInTime)
+    .superRefine(assertWarnedInTime),
   rate_limit: z.strictObject({
     enabled: z
       .boolean()
@@ -378,6 +393,16 @@ function assertKeysDiffer(
       context.addIssue({ code: 'custom', path: [index, field], message });
     }
   }
+}
+
+function assertWarnedInTime(
+  limits: { readonly queue_depth_warn?: number | undefined; readonly queue_depth_max: number },
+  context: { addIssue(issue: { code: 'custom'; path: string[]; message: string }): void },
+): void {
+  const { queue_depth_warn: warn, queue_depth_max: max } = limits;
+  if (warn === undefined || warn <= max) return;
+  const message = `cannot be more than queue_depth_max, which is ${max}`;
+  context.addIssue({ code: 'custom', path: ['queue_depth_warn'], message });
 }
 
 /** A request that is aged only when its time is up has nothing of it. */

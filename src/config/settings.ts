@@ -55,6 +55,8 @@ export interface Config {
   readonly limits: {
     readonly bodyMaxBytes: number;
     readonly queueDepthMax: number;
+    readonly queueDepthHighSpare: number;
+    readonly queueDepthWarn: number;
     readonly queueTimeoutMs: Readonly<Record<Priority, number>>;
     readonly weights: Readonly<Record<Priority, number>>;
     readonly agedAfterMs: Readonly<Record<Priority, number>>;
@@ -127,6 +129,8 @@ export function toConfig(
     limits: {
       bodyMaxBytes: limits.body_max_bytes,
       queueDepthMax: limits.queue_depth_max,
+      queueDepthHighSpare: limits.queue_depth_high_spare,
+      queueDepthWarn: limits.queue_depth_warn ?? Math.ceil(limits.queue_depth_max / 2),
       queueTimeoutMs: {
         high: toMs(limits.queue_timeout_high_s),
         normal: toMs(limits.queue_timeout_normal_s),

@@ -118,6 +118,8 @@ export type GenerationEvent =
       readonly why: 'queue' | 'loading';
       /** Requests that will be granted before this one. */
       readonly position?: number | undefined;
+      /** Until it is granted, by what requests took so far; undefined until one has ended. */
+      readonly etaMs?: number | undefined;
     }
   | {
       /** The worker has the exact counts. Comes before any token, exactly once. */
@@ -189,8 +191,8 @@ export interface ModelFacts {
 export interface QueueInfo {
   /** Requests that run and wait, over all models. */
   readonly depth: number;
-  /** The next one above it is refused. */
-  readonly depthMax: number;
+  /** The next one above it is refused, by its class. */
+  readonly depthMax: Readonly<Record<Priority, number>>;
   readonly models: readonly ModelQueueInfo[];
 }
 

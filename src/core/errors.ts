@@ -152,7 +152,8 @@ export const CATALOGUE = {
   },
   queue_full: {
     who: 'capacity',
-    means: 'As many requests run and wait as `[limits] queue_depth_max` allows.',
+    means:
+      'As many requests run and wait as `[limits] queue_depth_max` allows; of the class high a few more may.',
     remedy: 'Try again after the time in `Retry-After`.',
   },
   model_loading: {

@@ -101,12 +101,12 @@ export class Answer implements AsyncIterable<GenerationEvent> {
     return this.#tokenTimesMs.length === 0;
   }
 
-  waiting(why: Waiting['why'], position: number): void {
+  waiting(why: Waiting['why'], position: number, etaMs?: number): void {
     const said = `${why} ${position}`;
     // A second worker may have to be waited for; to the reader it has started long ago.
     if (this.#isOver || this.#hasStarted || said === this.#lastWaiting) return;
     this.#lastWaiting = said;
-    this.#waiting = { type: 'waiting', why, position };
+    this.#waiting = { type: 'waiting', why, position, etaMs };
     this.#wake();
   }
 

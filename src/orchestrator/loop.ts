@@ -26,7 +26,7 @@ import type {
 import { type HearthError, toHearthError, type WorkerError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Observer } from '../core/observer.ts';
-import { byPriority } from '../core/priority.ts';
+import { byPriority, type Priority } from '../core/priority.ts';
 import type { UsageBook } from '../core/usage-book.ts';
 import { Allowance } from './allowance.ts';
 import { Answer } from './answer.ts';
@@ -35,7 +35,7 @@ import type { Drop, Effects, Rejection, SchedulerEvent } from './effects.ts';
 import type { LimiterOptions } from './limiter.ts';
 import * as refusals from './refusals.ts';
 import type { CallEnd, CallListener, GenerateJob, RunningCall } from './running-calls.ts';
-import { Scheduler, type SchedulerLimits } from './scheduler.ts';
+import { depthMaxOf, Scheduler, type SchedulerLimits } from './scheduler.ts';
 
 /** What the loop needs of a model's supervisor. */
 export interface ModelDesk {
@@ -48,6 +48,8 @@ export interface ModelDesk {
 export interface LoopOptions {
   readonly models: readonly string[];
   readonly limits: SchedulerLimits;
+  /** Requests that run and wait, from which on the log warns. */
+  readonly queueDepthWarn: number;
   readonly rateLimits: LimiterOptions;
   readonly usageBook: UsageBook;
   readonly clock: Clock;
@@ -132,7 +134,7 @@ export class Loop {
     const rejection = this.#takeRejection();
     if (rejection !== undefined) {
       this.#calls.delete(key);
-      throw this.#toError(rejection, request.model);
+      throw this.#toError(rejection, request.model, priority);
     }
     // Only now: a request that was refused costs nothing.
     const settle = this.#allowance.spend(context, request, arrivedMs);
@@ -198,7 +200,8 @@ export class Loop {
 
   #queued(call: Call, position: number): void {
     this.#countAsWaiting(call);
-    call.answer.waiting(this.#whyWaiting(call.request.model), position);
+    const { model } = call.request;
+    call.answer.waiting(this.#whyWaiting(model), position, this.#scheduler.etaMs(model, position));
     this.#warnOfDepth();
   }
 
@@ -242,14 +245,15 @@ export class Loop {
     this.#forget(call);
   }
 
-  /** Once per rise, while there is still room: half of the limit is taken. */
+  /** Once per rise, while there is still room. */
   #warnOfDepth(): void {
-    const { queueDepthMax } = this.#options.limits;
+    const { queueDepthWarn, limits } = this.#options;
     const { depth } = this.#scheduler;
-    if (depth < queueDepthMax / 4) this.#hasWarnedOfDepth = false;
-    if (depth < queueDepthMax / 2 || this.#hasWarnedOfDepth) return;
+    if (depth < queueDepthWarn / 2) this.#hasWarnedOfDepth = false;
+    if (depth < queueDepthWarn || this.#hasWarnedOfDepth) return;
     this.#hasWarnedOfDepth = true;
-    this.#options.log.warn({ depth, queueDepthMax }, 'half of the queue is taken');
+    const { queueDepthMax } = limits;
+    this.#options.log.warn({ depth, queueDepthWarn, queueDepthMax }, 'the queue is filling');
   }
 
   #listener(call: Call): CallListener {
@@ -353,10 +357,13 @@ export class Loop {
     return rejection;
   }
 
-  #toError({ reason, retryAfterMs }: Refused, model: string): HearthError {
+  #toError({ reason, retryAfterMs }: Refused, model: string, priority: Priority): HearthError {
     switch (reason) {
       case 'queue_full':
-        return refusals.queueFull(this.#options.limits.queueDepthMax, retryAfterMs);
+        return refusals.queueFull(priority, {
+          depthMax: depthMaxOf(priority, this.#options.limits),
+          retryAfterMs,
+        });
       case 'draining':
         return refusals.draining();
       case 'model_failed':
@@ -377,7 +384,8 @@ export class Loop {
     if (this.#scheduler.counts(model).waiting === 0) return;
     const why = this.#whyWaiting(model);
     this.#scheduler.forEachWaiting(model, (key, position) => {
-      this.#calls.get(key)?.answer.waiting(why, position);
+      const etaMs = this.#scheduler.etaMs(model, position);
+      this.#calls.get(key)?.answer.waiting(why, position, etaMs);
     });
   }
 
@@ -389,7 +397,7 @@ export class Loop {
     const nowMs = this.#options.clock.nowMs();
     return {
       depth: this.#scheduler.depth,
-      depthMax: this.#options.limits.queueDepthMax,
+      depthMax: byPriority((priority) => depthMaxOf(priority, this.#options.limits)),
       models: this.#options.models.map((name) => this.#modelQueue(name, nowMs)),
     };
   }

@@ -37,6 +37,8 @@ export interface OrchestratorOptions {
   /** The default model first. */
   readonly models: readonly ModelSpec[];
   readonly limits: SchedulerLimits;
+  /** Requests that run and wait, from which on the log warns. Absent: half of those that may. */
+  readonly queueDepthWarn?: number | undefined;
   /** Absent: nothing is limited by time but what a tenant brings. */
   readonly rateLimits?: LimiterOptions | undefined;
   /** Absent: nobody's usage is remembered. */
@@ -76,6 +78,7 @@ export class Orchestrator implements Engine, AsyncDisposable {
     this.#loop = new Loop({
       models: models.map(({ name }) => name),
       limits,
+      queueDepthWarn: options.queueDepthWarn ?? limits.queueDepthMax / 2,
       rateLimits,
       usageBook,
       clock,

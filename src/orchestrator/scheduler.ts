@@ -2,7 +2,7 @@
  * Who runs next. Pure: events in, effects out; no I/O, no clock, no timer, no randomness.
  *
  * Capacity per model: `model-slots.ts` says who gets a slot, `model-queue.ts` who is next. Requests that
- * run and wait are counted together over all models against one limit.
+ * run and wait are counted together over all models against one limit, and a few more of the class high.
  *
  * Tokens are charged to class and tenant as they are computed, never by estimate: one that is corrected
  * later has by then let somebody else go first.
@@ -26,6 +26,8 @@ import type { Entry } from './queue.ts';
 export interface SchedulerLimits extends Policy {
   /** Requests that may run and wait, over all models. */
   readonly queueDepthMax: number;
+  /** Beyond these the class high may have so many more: a queue full of low must not turn it away. */
+  readonly queueDepthHighSpare: number;
   /** How long a request of a class may wait for a slot. */
   readonly queueTimeoutMs: Readonly<Record<Priority, number>>;
 }
@@ -102,6 +104,12 @@ export class Scheduler {
     });
   }
 
+  /** Until the waiter at the position is granted; undefined until a request has ended. */
+  etaMs(model: string, position: number): number | undefined {
+    const { msPerRequest } = this.#model(model).slots;
+    return msPerRequest === undefined ? undefined : (position + 1) * msPerRequest;
+  }
+
   /** Until a request that came now would be granted, by what the model's requests took so far. */
   estimateWaitMs(model: string, priority: Priority): number {
     return this.#estimateMs(this.#model(model), priority);
@@ -158,7 +166,7 @@ export class Scheduler {
     const { tenantMax = Number.POSITIVE_INFINITY } = event;
     const model = this.#model(name);
     if (this.#entries.has(key)) throw new BugError(`Request key ${key} was submitted twice`);
-    const rejection = this.#rejection(model);
+    const rejection = this.#rejection(model, priority);
     if (rejection !== undefined) {
       this.#effects.rejected(key, rejection, this.#retryAfterMs(rejection, model, priority));
       return;
@@ -325,10 +333,10 @@ export class Scheduler {
     if (preempted !== undefined) this.#effects.preempted(preempted.key);
   }
 
-  #rejection(model: Model): Rejection | undefined {
+  #rejection(model: Model, priority: Priority): Rejection | undefined {
     if (this.#isDraining) return 'draining';
     if (model.hasFailed) return 'model_failed';
-    return this.#entries.size >= this.#limits.queueDepthMax ? 'queue_full' : undefined;
+    return this.#entries.size >= depthMaxOf(priority, this.#limits) ? 'queue_full' : undefined;
   }
 
   #retryAfterMs(rejection: Rejection, model: Model, priority: Priority): number | undefined {
@@ -363,6 +371,13 @@ export class Scheduler {
     if (entry?.grantedMs === undefined) throw new BugError(`Request key ${key} is not running`);
     return { entry, model: this.#model(entry.model) };
   }
+}
+
+export function depthMaxOf(
+  priority: Priority,
+  { queueDepthMax, queueDepthHighSpare }: SchedulerLimits,
+): number {
+  return priority === 'high' ? queueDepthMax + queueDepthHighSpare : queueDepthMax;
 }
 
 function assertNever(event: never): never {

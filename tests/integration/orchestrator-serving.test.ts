@@ -89,6 +89,10 @@ describe('Orchestrator', () => {
       event.type === 'waiting' ? [`${event.why} ${event.position}`] : [],
     );
     expect(positions).toEqual(['queue 1', 'queue 0']);
+    // By what the first one took: nothing was known before it.
+    const etas = third.events.flatMap((event) => (event.type === 'waiting' ? [event.etaMs] : []));
+    expect(etas).toEqual([undefined, expect.any(Number)]);
+    expect(etas[1]).toBeGreaterThan(100);
     await Promise.all([first, second]);
   });
 
@@ -144,6 +148,24 @@ describe('Orchestrator', () => {
     expect(band.count('rejected')).toBe(2);
   });
 
+  test('a queue that is full of low does not turn high away, and the log warns before it is full', async () => {
+    const limits = { queueDepthMax: 4, queueDepthHighSpare: 1 };
+    const band = await start({ slots: 1, limits });
+    const asks = [band.ask('[[slow:10]][[tokens:30]]x', { priority: 'low' })];
+    await band.until(() => band.count('firstToken') === 1);
+    for (let i = 0; i < 3; i++) asks.push(band.ask('x', { priority: 'low' }));
+    await band.until(() => band.count('queued') === 4);
+    const low = await band.ask('x', { priority: 'low' });
+    expect(low.error?.code).toBe('queue_full');
+    expect(low.error?.message).toContain('limit of 4 for the class low');
+    asks.push(band.ask('now', { priority: 'high' }));
+    await band.until(() => band.count('queued') === 5);
+    const high = await band.ask('x', { priority: 'high' });
+    expect(high.error?.message).toContain('limit of 5 for the class high');
+    expect((await Promise.all(asks)).map(({ error }) => error)).toEqual(asks.map(() => undefined));
+    expect(band.lines.filter(({ message }) => message === 'the queue is filling')).toHaveLength(1);
+  });
+
   test('a request waits no longer than its class allows', async () => {
     const queueTimeoutMs = { high: 30_000, normal: 30_000, low: 50 };
     const band = await start({ slots: 1, limits: { queueTimeoutMs } });
@@ -162,7 +184,7 @@ describe('Orchestrator', () => {
     for (const priority of ['low', 'high', 'low'] as const) asks.push(band.ask('x', { priority }));
     await band.until(() => band.count('queued') === 4);
     const { depth, depthMax, models } = band.orchestrator.queue();
-    expect([depth, depthMax]).toEqual([4, 9]);
+    expect([depth, depthMax]).toEqual([4, { high: 9, normal: 9, low: 9 }]);
     expect(models).toMatchObject([
       { name: 'a', busy: 1, free: 0, waiting: { high: 1, normal: 0, low: 2 } },
     ]);

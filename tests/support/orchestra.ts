@@ -76,6 +76,7 @@ export class Orchestra {
       })),
       limits: {
         queueDepthMax: 1_000,
+        queueDepthHighSpare: 0,
         queueTimeoutMs: { high: 30_000, normal: 30_000, low: 30_000 },
         weights: { high: 8, normal: 3, low: 1 },
         agedAfterMs: { high: 2_000, normal: 10_000, low: 15_000 },

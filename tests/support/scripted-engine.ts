@@ -29,7 +29,7 @@ export interface Script {
   readonly fails?: HearthError;
   readonly failsAt?: number;
   /** Events before `started`. */
-  readonly waiting?: readonly { readonly why: 'queue' | 'loading'; readonly position?: number }[];
+  readonly waiting?: readonly Omit<Extract<GenerationEvent, { type: 'waiting' }>, 'type'>[];
   /** Awaited before `started`: the test decides when the model begins. */
   readonly gate?: Promise<void>;
   /** Awaited before each piece. */
@@ -98,7 +98,7 @@ export class ScriptedEngine implements Engine {
     const models = this.#models.map(({ name, slots }) => {
       return { name, busy: 0, free: slots, waiting: none, estimateMs: none, first: [] };
     });
-    return { depth: 0, depthMax: 100, models };
+    return { depth: 0, depthMax: { high: 120, normal: 100, low: 100 }, models };
   }
 
   setModels(models: readonly ModelInfo[]): void {
@@ -128,7 +128,7 @@ async function* run(script: Script, submitted: Submitted): AsyncGenerator<Genera
   const { pieces = DEFAULT_PIECES, reason = 'stop', promptTokens = 7, cachedTokens = 0 } = script;
   const { request, call } = submitted;
   try {
-    for (const { why, position } of script.waiting ?? []) yield { type: 'waiting', why, position };
+    for (const event of script.waiting ?? []) yield { type: 'waiting', ...event };
     if (script.gate !== undefined) await script.gate;
     const promptText =
       request.echo === true && 'text' in request.prompt ? request.prompt.text : undefined;

@@ -506,7 +506,10 @@ describe('chat, streamed', () => {
 
   test('headers go out before the first token when that takes too long', async () => {
     const gate = Promise.withResolvers<void>();
-    const script = { gate: gate.promise, waiting: [{ why: 'queue', position: 3 }] } as const;
+    const script = {
+      gate: gate.promise,
+      waiting: [{ why: 'queue', position: 3, etaMs: 11_500 }],
+    } as const;
     const { app, recorder } = setUp(
       { scripts: [script] },
       { waitingHeaderMs: 5, commentIntervalMs: 5 },
@@ -517,7 +520,7 @@ describe('chat, streamed', () => {
     const decoder = new TextDecoder();
     for (let i = 0; i < 3; i += 1) {
       const { value } = await reader.read();
-      expect(decoder.decode(value)).toBe(': waiting in queue, position 3\n\n');
+      expect(decoder.decode(value)).toBe(': waiting in queue, position 3, about 12 s\n\n');
     }
     gate.resolve();
     let text = '';

@@ -89,6 +89,7 @@ describe('loadConfig', () => {
     ['MLX_MAX_CONCURRENT_REQUESTS', '3', 'modelDefaults', 'slots', 3],
     ['MLX_ADMIN_PORT', '9000', 'server', 'adminPort', 9000],
     ['MLX_QUEUE_REJECT_THRESHOLD', '50', 'limits', 'queueDepthMax', 50],
+    ['MLX_QUEUE_MAX_DEPTH', '40', 'limits', 'queueDepthWarn', 40],
     ['HEARTH_STATE_DIR', '/s', 'paths', 'stateDir', '/s'],
     ['HEARTH_LLAMA_PATH', 'public', 'worker', 'llamaPath', 'public'],
     ['HF_HOME', '/hf', 'paths', 'modelsDir', '/hf/hearth'],
@@ -102,7 +103,6 @@ describe('loadConfig', () => {
     ['MLX_IDLE_TIMEOUT', '300'],
     ['MLX_LOG_DIR', '/var/log'],
     ['MLX_USE_STDIO', '1'],
-    ['MLX_QUEUE_MAX_DEPTH', '50'],
     ['HEARTH_TIER', 'auto'],
   ])('%s, whose part is not built, is refused by name', (name, text) => {
     const [problem, ...others] = problemsOf('', { environment: { [name]: text } });
@@ -265,6 +265,11 @@ describe('a bad configuration', () => {
       'an age that comes when the time is up',
       '[limits]\nqueue_timeout_low_s = 40\naged_after_low_s = 21',
       ':3: limits.aged_after_low_s = 21 cannot be more than half of queue_timeout_low_s, which is 40',
+    ],
+    [
+      'a warning that comes too late',
+      '[limits]\nqueue_depth_max = 10\nqueue_depth_warn = 11',
+      ':3: limits.queue_depth_warn = 11 cannot be more than queue_depth_max, which is 10',
     ],
     ['infinity', '[limits]\nqueue_timeout_low_s = inf', ':2: limits.queue_timeout_low_s'],
     [

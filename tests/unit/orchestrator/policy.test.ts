@@ -32,7 +32,13 @@ class Desk implements Effects {
   constructor({ slots = 1, spare = 0, agedAfterMs = NEVER } = {}) {
     this.scheduler = new Scheduler(
       ['m'],
-      { queueDepthMax: 1e6, queueTimeoutMs: NEVER, weights: WEIGHTS, agedAfterMs },
+      {
+        queueDepthMax: 1e6,
+        queueDepthHighSpare: 0,
+        queueTimeoutMs: NEVER,
+        weights: WEIGHTS,
+        agedAfterMs,
+      },
       this,
     );
     this.scheduler.handle({ type: 'ready', model: 'm', slots, spare }, 0);

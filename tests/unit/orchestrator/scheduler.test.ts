@@ -12,6 +12,7 @@ const POLICY = {
 const LIMITS = {
   ...POLICY,
   queueDepthMax: 6,
+  queueDepthHighSpare: 0,
   queueTimeoutMs: { high: 300, normal: 120, low: 60 },
 };
 
@@ -120,9 +121,21 @@ describe('Scheduler', () => {
     expect(arrives(8)).toEqual(['queue 8 @1']);
   });
 
+  test('beyond the limit the class high has a few places of its own, and no more', () => {
+    const limits = { ...LIMITS, queueDepthMax: 2, queueDepthHighSpare: 1 };
+    scheduler = new Scheduler(['a'], limits, story);
+    for (const key of [1, 2]) arrives(key, 'low');
+    expect(arrives(3, 'normal')).toEqual(['reject 3 queue_full 1000']);
+    expect(arrives(4, 'high')).toEqual(['queue 4 @0']);
+    expect(arrives(5, 'high')).toEqual(['reject 5 queue_full 1000']);
+    happens({ type: 'cancelled', key: 1 });
+    expect(arrives(6, 'low')).toEqual(['reject 6 queue_full 1000']);
+    expect(arrives(7, 'high')).toEqual(['queue 7 @1']);
+  });
+
   test('the time to retry after is what the queue has taken so far, within bounds', () => {
     const queueTimeoutMs = { high: 9e9, normal: 2_000, low: 60 };
-    const limits = { ...POLICY, queueDepthMax: 3, queueTimeoutMs };
+    const limits = { ...LIMITS, queueDepthMax: 3, queueTimeoutMs };
     scheduler = new Scheduler(['a'], limits, story);
     happens({ type: 'ready', model: 'a', slots: 1, spare: 0 });
     arrives(1);
@@ -242,7 +255,7 @@ describe('Scheduler', () => {
       interrupted() {},
     };
     const queueTimeoutMs = { high: 9e9, normal: 9e9, low: 9e9 };
-    const limits = { ...POLICY, queueDepthMax: 20_000, queueTimeoutMs };
+    const limits = { ...LIMITS, queueDepthMax: 20_000, queueTimeoutMs };
     const large = new Scheduler(['a'], limits, silent);
     const submit = (key: number) =>
       large.handle(submission(key, PRIORITIES[key % 3]!, { tenant: `t${key % 10}` }), key);

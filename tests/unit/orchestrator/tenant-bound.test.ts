@@ -25,6 +25,7 @@ class Desk implements Effects {
   constructor(models: readonly string[], slots: number, agedAfterMs = NEVER) {
     const limits = {
       queueDepthMax: 1e6,
+      queueDepthHighSpare: 0,
       queueTimeoutMs: NEVER,
       weights: { high: 8, normal: 3, low: 1 },
       agedAfterMs,

@@ -30,6 +30,7 @@ describe('the simulator', () => {
       machine: { slots: 1, spare: 0, readTokensPerMs: 1, stepMs: 10, cancelMs: 5 },
       limits: {
         queueDepthMax: 10,
+        queueDepthHighSpare: 0,
         queueTimeoutMs: { high: 1e6, normal: 1e6, low: 1e6 },
         weights: { high: 8, normal: 3, low: 1 },
         agedAfterMs: { high: 1e5, normal: 1e5, low: 1e5 },
