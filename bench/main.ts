@@ -14,6 +14,8 @@ const BENCHES: Record<string, (options: BenchOptions) => Promise<number>> = {
   start: async (options) => (await import('./start.ts')).runStart(options),
   priority: async (options) => (await import('./priority.ts')).runPriority(options),
   sched: async (options) => (await import('./sched.ts')).runSched(options),
+  'sched-http': async (options) => (await import('./sched-http.ts')).runSchedHttp(options),
+  flood: async (options) => (await import('./flood.ts')).runFlood(options),
   soak: async (options) => (await import('./soak.ts')).runSoak(options),
 };
 

@@ -9,37 +9,27 @@
  *         inside (class, key); ≤ 50 µs a decision with 10,000 waiting; throughput ≥ 0.99 × FIFO; no
  *         window of the limiter over its limit in 10⁶ random schedules, checked by brute force.
  */
-import { makeRandom, type Random } from '../src/cli/bench/prompts.ts';
+import { makeRandom } from '../src/cli/bench/prompts.ts';
 import { PRIORITIES, type Priority } from '../src/core/priority.ts';
 import type { SchedulerLimits } from '../src/orchestrator/scheduler.ts';
 import { SlidingWindow } from '../src/orchestrator/sliding-window.ts';
+import { anybody, KEYS, LIMITS, LOADS, MACHINE, poisson, request, SEED } from './lib/arrivals.ts';
 import type { BenchOptions } from './lib/options.ts';
+import { at, figuresOf, inversions, percent } from './lib/queue-figures.ts';
 import { Report } from './lib/report.ts';
-import { type Arrival, type Machine, type Served, simulate } from './lib/simulate.ts';
+import { type Arrival, type Served, simulate } from './lib/simulate.ts';
 
-const MACHINE: Machine = { slots: 4, spare: 1, readTokensPerMs: 0.5, stepMs: 25, cancelMs: 75 };
-const LIMITS: SchedulerLimits = {
-  queueDepthMax: 100,
-  queueDepthHighSpare: 20,
-  queueTimeoutMs: { high: 300_000, normal: 120_000, low: 60_000 },
-  weights: { high: 8, normal: 3, low: 1 },
-  agedAfterMs: { high: 2_000, normal: 10_000, low: 30_000 },
-};
 const ENDLESS: SchedulerLimits = {
   ...LIMITS,
   queueDepthMax: 1e9,
   queueDepthHighSpare: 0,
   queueTimeoutMs: { high: 1e12, normal: 1e12, low: 1e12 },
 };
-const KEYS = 10;
-const MIX: Readonly<Record<Priority, number>> = { high: 0.1, normal: 0.3, low: 0.6 };
-const LOADS = [0.7, 1, 1.5, 3] as const;
 const OPEN_REQUESTS = 100_000;
 const SATURATED_REQUESTS = 1_000_000;
 const WAITING = 10_000;
 const SCHEDULES = 1_000_000;
 const SCHEDULE_TRIES = 12;
-const SEED = 1;
 
 export async function runSched(_options: BenchOptions): Promise<number> {
   const report = new Report('sched', 'The scheduler in simulated time');
@@ -233,63 +223,8 @@ function limiterChecked(report: Report): void {
   }
 }
 
-function* poisson(
-  random: Random,
-  { load, burst, count }: { load: number; burst: number; count: number },
-): Generator<Arrival> {
-  // Means of the heavy-tailed lengths below, found by drawing them.
-  const draw = makeRandom(SEED + 1);
-  let serviceMs = 0;
-  for (let i = 0; i < 20_000; i++) serviceMs += serviceOf(lengths(draw)) / 20_000;
-  const gapMs = (burst * serviceMs) / (MACHINE.slots * load);
-  let atMs = 0;
-  for (let i = 0; i < count; i++) {
-    if (i % burst === 0) atMs += -Math.log(1 - random()) * gapMs;
-    yield request(random, { atMs, ...anybody(random) });
-  }
-}
-
-function anybody(random: Random): { priority: Priority; tenant: string } {
-  const roll = random();
-  const priority = roll < MIX.high ? 'high' : roll < MIX.high + MIX.normal ? 'normal' : 'low';
-  return { priority, tenant: `key-${Math.floor(random() * KEYS)}` };
-}
-
-function request(
-  random: Random,
-  who: { atMs: number; priority: Priority; tenant: string },
-): Arrival {
-  return { ...who, ...lengths(random) };
-}
-
-/** Log-normal: most are short, some are twenty times as long. */
-function lengths(random: Random): { promptTokens: number; generatedTokens: number } {
-  const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
-  const clamp = (value: number, max: number) => Math.max(1, Math.min(max, Math.round(value)));
-  return {
-    promptTokens: clamp(Math.exp(5 + normal()), 6_000),
-    generatedTokens: clamp(Math.exp(4 + 0.8 * normal()), 2_000),
-  };
-}
-
-function serviceOf({
-  promptTokens,
-  generatedTokens,
-}: Pick<Arrival, 'promptTokens' | 'generatedTokens'>) {
-  return promptTokens / MACHINE.readTokensPerMs + generatedTokens * MACHINE.stepMs;
-}
-
 function weightOf({ promptTokens, generatedTokens }: Arrival): number {
   return promptTokens + generatedTokens;
-}
-
-function figuresOf(all: readonly Served[]): string[] {
-  const served = all.filter(({ end }) => end === 'served');
-  const waits = served.map(({ atMs, grantedMs }) => grantedMs! - atMs).sort((a, b) => a - b);
-  const ttfts = served.map(({ atMs, firstTokenMs }) => firstTokenMs! - atMs).sort((a, b) => a - b);
-  const show = (values: readonly number[]) =>
-    [0.5, 0.95, 0.99].map((q) => (at(values, q) / 1000).toFixed(2)).join('/');
-  return [percent(served.length / all.length), show(waits), show(ttfts)];
 }
 
 function longestWait(served: readonly Served[], priority: Priority): string {
@@ -301,38 +236,8 @@ function longestWait(served: readonly Served[], priority: Priority): string {
   return (longest / 1000).toFixed(1);
 }
 
-/** Requests that were granted after one of the same class and key that had come later. */
-function inversions(served: readonly Served[]): number {
-  const lanes = new Map<string, Served[]>();
-  for (const one of served) {
-    if (one.firstGrantedMs === undefined) continue;
-    const name = `${one.priority} ${one.tenant}`;
-    const lane = lanes.get(name);
-    if (lane === undefined) lanes.set(name, [one]);
-    else lane.push(one);
-  }
-  let count = 0;
-  for (const lane of lanes.values()) {
-    lane.sort((a, b) => a.key - b.key);
-    let latest = Number.NEGATIVE_INFINITY;
-    for (const { firstGrantedMs } of lane) {
-      if (firstGrantedMs! < latest) count += 1;
-      latest = Math.max(latest, firstGrantedMs!);
-    }
-  }
-  return count;
-}
-
 function jainIndex(values: readonly number[]): number {
   const sum = values.reduce((a, b) => a + b, 0);
   const squares = values.reduce((a, b) => a + b * b, 0);
   return (sum * sum) / (values.length * squares);
-}
-
-function at(sorted: readonly number[], quantile: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(quantile * sorted.length))] ?? 0;
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
 }

@@ -23,6 +23,8 @@ export interface ServerOptions {
   readonly threads: number;
   /** Of Hearth alone. */
   readonly highSpare?: number;
+  /** Of Hearth alone: a configuration file. */
+  readonly config?: string;
   /** The server ends when it is aborted: a bench that is stopped leaves nothing behind. */
   readonly signal: AbortSignal;
 }
@@ -66,6 +68,7 @@ export async function startHearth(
   args.push('--host', '127.0.0.1', '--port', String(port), '--admin-port', '0');
   args.push('--slots', String(options.slots), '--context-tokens', String(options.contextTokens));
   args.push('--state-dir', stateDir);
+  if (options.config !== undefined) args.push('--config', options.config);
   const env = {
     HEARTH_MODEL_DEFAULTS_THREADS: String(options.threads),
     HEARTH_MODEL_DEFAULTS_HIGH_SPARE: String(options.highSpare ?? 1),

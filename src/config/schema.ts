@@ -229,7 +229,7 @@ export const SECTIONS = {
         .max(100_000)
         .default(20)
         .describe(
-          'So many more may wait of the class high, so that a queue full of others does not turn it away.',
+          'So many of the class high are not counted, so that a queue full of others does not turn it away.',
         ),
       queue_depth_warn: z
         .int()

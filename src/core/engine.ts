@@ -191,8 +191,9 @@ export interface ModelFacts {
 export interface QueueInfo {
   /** Requests that run and wait, over all models. */
   readonly depth: number;
-  /** The next one above it is refused, by its class. */
-  readonly depthMax: Readonly<Record<Priority, number>>;
+  /** The next one above it is refused; so many of the class high are not counted. */
+  readonly depthMax: number;
+  readonly highSpare: number;
   readonly models: readonly ModelQueueInfo[];
 }
 

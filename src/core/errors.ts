@@ -153,7 +153,7 @@ export const CATALOGUE = {
   queue_full: {
     who: 'capacity',
     means:
-      'As many requests run and wait as `[limits] queue_depth_max` allows; of the class high a few more may.',
+      'As many requests run and wait as `[limits] queue_depth_max` allows; a few of the class high are not counted.',
     remedy: 'Try again after the time in `Retry-After`.',
   },
   model_loading: {

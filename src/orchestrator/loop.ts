@@ -26,7 +26,7 @@ import type {
 import { type HearthError, toHearthError, type WorkerError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Observer } from '../core/observer.ts';
-import { byPriority, type Priority } from '../core/priority.ts';
+import { byPriority } from '../core/priority.ts';
 import type { UsageBook } from '../core/usage-book.ts';
 import { Allowance } from './allowance.ts';
 import { Answer } from './answer.ts';
@@ -35,7 +35,7 @@ import type { Drop, Effects, Rejection, SchedulerEvent } from './effects.ts';
 import type { LimiterOptions } from './limiter.ts';
 import * as refusals from './refusals.ts';
 import type { CallEnd, CallListener, GenerateJob, RunningCall } from './running-calls.ts';
-import { depthMaxOf, Scheduler, type SchedulerLimits } from './scheduler.ts';
+import { Scheduler, type SchedulerLimits } from './scheduler.ts';
 
 /** What the loop needs of a model's supervisor. */
 export interface ModelDesk {
@@ -134,7 +134,7 @@ export class Loop {
     const rejection = this.#takeRejection();
     if (rejection !== undefined) {
       this.#calls.delete(key);
-      throw this.#toError(rejection, request.model, priority);
+      throw this.#toError(rejection, request.model);
     }
     // Only now: a request that was refused costs nothing.
     const settle = this.#allowance.spend(context, request, arrivedMs);
@@ -357,13 +357,10 @@ export class Loop {
     return rejection;
   }
 
-  #toError({ reason, retryAfterMs }: Refused, model: string, priority: Priority): HearthError {
+  #toError({ reason, retryAfterMs }: Refused, model: string): HearthError {
     switch (reason) {
       case 'queue_full':
-        return refusals.queueFull(priority, {
-          depthMax: depthMaxOf(priority, this.#options.limits),
-          retryAfterMs,
-        });
+        return refusals.queueFull(this.#options.limits.queueDepthMax, retryAfterMs);
       case 'draining':
         return refusals.draining();
       case 'model_failed':
@@ -397,7 +394,8 @@ export class Loop {
     const nowMs = this.#options.clock.nowMs();
     return {
       depth: this.#scheduler.depth,
-      depthMax: byPriority((priority) => depthMaxOf(priority, this.#options.limits)),
+      depthMax: this.#options.limits.queueDepthMax,
+      highSpare: this.#options.limits.queueDepthHighSpare,
       models: this.#options.models.map((name) => this.#modelQueue(name, nowMs)),
     };
   }

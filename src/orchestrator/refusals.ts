@@ -59,11 +59,8 @@ export function quotaExceeded(quota: {
   return new CapacityError('key_quota_exceeded', message, { retryAfterMs });
 }
 
-export function queueFull(
-  priority: Priority,
-  { depthMax, retryAfterMs }: { depthMax: number; retryAfterMs: number | undefined },
-): CapacityError {
-  const message = `As many requests run and wait as the limit of ${depthMax} for the class ${priority} allows. Try again later, or raise queue_depth_max.`;
+export function queueFull(depthMax: number, retryAfterMs: number | undefined): CapacityError {
+  const message = `As many requests run and wait as the limit of ${depthMax} allows. Try again later, or raise queue_depth_max.`;
   return new CapacityError('queue_full', message, { retryAfterMs });
 }
 

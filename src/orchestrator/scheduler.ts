@@ -2,7 +2,7 @@
  * Who runs next. Pure: events in, effects out; no I/O, no clock, no timer, no randomness.
  *
  * Capacity per model: `model-slots.ts` says who gets a slot, `model-queue.ts` who is next. Requests that
- * run and wait are counted together over all models against one limit, and a few more of the class high.
+ * run and wait are counted together over all models against one limit, less a few of the class high.
  *
  * Tokens are charged to class and tenant as they are computed, never by estimate: one that is corrected
  * later has by then let somebody else go first.
@@ -26,7 +26,7 @@ import type { Entry } from './queue.ts';
 export interface SchedulerLimits extends Policy {
   /** Requests that may run and wait, over all models. */
   readonly queueDepthMax: number;
-  /** Beyond these the class high may have so many more: a queue full of low must not turn it away. */
+  /** So many of the class high are not counted: a queue full of low must not turn it away. */
   readonly queueDepthHighSpare: number;
   /** How long a request of a class may wait for a slot. */
   readonly queueTimeoutMs: Readonly<Record<Priority, number>>;
@@ -49,6 +49,8 @@ export class Scheduler {
   readonly #effects: Effects;
   readonly #models = new Map<string, Model>();
   readonly #entries = new Map<number, Entry>();
+  /** Those of them that are of the class high. */
+  #highDepth = 0;
   /** Slots that tenants with a bound of their own have now. */
   readonly #slotsOf = new Map<string, number>();
   #arrivals = 0;
@@ -190,6 +192,7 @@ export class Scheduler {
       inTenant: { previous: undefined, next: undefined },
     };
     this.#entries.set(key, entry);
+    if (priority === 'high') this.#highDepth += 1;
     const { queue } = model.slots;
     const position = queue.before(priority);
     queue.push(entry);
@@ -230,7 +233,7 @@ export class Scheduler {
 
   #end(key: number, nowMs: number): void {
     const { entry, model } = this.#running(key);
-    this.#entries.delete(key);
+    this.#remove(entry);
     this.#countSlots(entry, -entry.heldUnits);
     model.slots.end(entry, nowMs);
     this.#grantAfter(entry, model, nowMs);
@@ -303,10 +306,15 @@ export class Scheduler {
     }
   }
 
+  #remove({ key, priority }: Entry): void {
+    this.#entries.delete(key);
+    if (priority === 'high') this.#highDepth -= 1;
+  }
+
   #drop({ slots }: Model, entry: Entry, reason: Drop, nowMs: number): void {
     slots.queue.remove(entry);
     slots.queue.leave(entry);
-    this.#entries.delete(entry.key);
+    this.#remove(entry);
     this.#effects.dropped(entry.key, reason, nowMs - entry.submittedMs);
   }
 
@@ -336,7 +344,11 @@ export class Scheduler {
   #rejection(model: Model, priority: Priority): Rejection | undefined {
     if (this.#isDraining) return 'draining';
     if (model.hasFailed) return 'model_failed';
-    return this.#entries.size >= depthMaxOf(priority, this.#limits) ? 'queue_full' : undefined;
+    const { queueDepthMax, queueDepthHighSpare } = this.#limits;
+    if (priority === 'high' && this.#highDepth < queueDepthHighSpare) return undefined;
+    // Were the spare ones counted, a busy high class would keep everybody else out.
+    const depth = this.#entries.size - Math.min(this.#highDepth, queueDepthHighSpare);
+    return depth >= queueDepthMax ? 'queue_full' : undefined;
   }
 
   #retryAfterMs(rejection: Rejection, model: Model, priority: Priority): number | undefined {
@@ -371,13 +383,6 @@ export class Scheduler {
     if (entry?.grantedMs === undefined) throw new BugError(`Request key ${key} is not running`);
     return { entry, model: this.#model(entry.model) };
   }
-}
-
-export function depthMaxOf(
-  priority: Priority,
-  { queueDepthMax, queueDepthHighSpare }: SchedulerLimits,
-): number {
-  return priority === 'high' ? queueDepthMax + queueDepthHighSpare : queueDepthMax;
 }
 
 function assertNever(event: never): never {

@@ -98,7 +98,7 @@ export class ScriptedEngine implements Engine {
     const models = this.#models.map(({ name, slots }) => {
       return { name, busy: 0, free: slots, waiting: none, estimateMs: none, first: [] };
     });
-    return { depth: 0, depthMax: { high: 120, normal: 100, low: 100 }, models };
+    return { depth: 0, depthMax: 100, highSpare: 20, models };
   }
 
   setModels(models: readonly ModelInfo[]): void {

@@ -7,8 +7,13 @@ import { byPriority } from '../../core/priority.ts';
 import type { Exchange } from '../exchange.ts';
 
 export function adminQueue(exchange: Exchange): Response {
-  const { depth, depthMax, models } = exchange.deps.engine.queue();
-  return exchange.json(200, { depth, depth_max: depthMax, models: models.map(toBody) });
+  const { depth, depthMax, highSpare, models } = exchange.deps.engine.queue();
+  return exchange.json(200, {
+    depth,
+    depth_max: depthMax,
+    depth_high_spare: highSpare,
+    models: models.map(toBody),
+  });
 }
 
 function toBody({ name, busy, free, waiting, estimateMs, first }: ModelQueueInfo): object {

@@ -241,7 +241,8 @@ describe('probes', () => {
     const response = await admin.request('/admin/queue');
     expect(await response.json()).toEqual({
       depth: 0,
-      depth_max: { high: 120, normal: 100, low: 100 },
+      depth_max: 100,
+      depth_high_spare: 20,
       models: [
         {
           name: 'a',

@@ -121,16 +121,28 @@ describe('Scheduler', () => {
     expect(arrives(8)).toEqual(['queue 8 @1']);
   });
 
-  test('beyond the limit the class high has a few places of its own, and no more', () => {
+  test('beside the limit the class high has a few places of its own, and no more', () => {
     const limits = { ...LIMITS, queueDepthMax: 2, queueDepthHighSpare: 1 };
     scheduler = new Scheduler(['a'], limits, story);
     for (const key of [1, 2]) arrives(key, 'low');
     expect(arrives(3, 'normal')).toEqual(['reject 3 queue_full 1000']);
     expect(arrives(4, 'high')).toEqual(['queue 4 @0']);
     expect(arrives(5, 'high')).toEqual(['reject 5 queue_full 1000']);
-    happens({ type: 'cancelled', key: 1 });
+    happens({ type: 'cancelled', key: 4 });
     expect(arrives(6, 'low')).toEqual(['reject 6 queue_full 1000']);
-    expect(arrives(7, 'high')).toEqual(['queue 7 @1']);
+    expect(arrives(7, 'high')).toEqual(['queue 7 @0']);
+  });
+
+  /** Red while the places of the class high were counted: then it had all that became free. */
+  test('a busy high class leaves others the places that become free', () => {
+    const limits = { ...LIMITS, queueDepthMax: 3, queueDepthHighSpare: 1 };
+    scheduler = new Scheduler(['a'], limits, story);
+    for (const key of [1, 2, 3, 4]) arrives(key, 'high');
+    expect(arrives(5, 'high')).toEqual(['reject 5 queue_full 1000']);
+    expect(arrives(6, 'low')).toEqual(['reject 6 queue_full 1000']);
+    happens({ type: 'cancelled', key: 1 });
+    expect(arrives(7, 'low')).toEqual(['queue 7 @3']);
+    expect(arrives(8, 'high')).toEqual(['reject 8 queue_full 1000']);
   });
 
   test('the time to retry after is what the queue has taken so far, within bounds', () => {
