@@ -25,10 +25,23 @@ import { type Server, startHearth, startPeer } from './lib/servers.ts';
 const MODEL = 'smollm2';
 const SLOTS = 4;
 const CLIENTS = 12;
-const LOW = { promptTokens: 48, generatedTokens: 48 };
+const LOW: Load = { promptTokens: 48, generatedTokens: 48, samples: 30 };
+/** Reported, without a bar: prompts that take seconds to read, so a peer without classes takes a minute. */
+const LONG_LOW: Load = { promptTokens: 1000, generatedTokens: 48, samples: 8 };
 const HIGH = { promptTokens: 200, generatedTokens: 8 };
 const IDLE_SAMPLES = 20;
-const BUSY_SAMPLES = 30;
+
+interface Load {
+  readonly promptTokens: number;
+  readonly generatedTokens: number;
+  /** High requests that are measured beside it. */
+  readonly samples: number;
+}
+
+interface Classes {
+  readonly high?: Priority;
+  readonly low?: Priority;
+}
 
 interface Busy {
   readonly ttftMs: readonly number[];
@@ -50,12 +63,13 @@ export async function runPriority({ signal }: BenchOptions): Promise<number> {
   const measure = async (
     name: string,
     start: () => Promise<Server>,
-    classes: { readonly high?: Priority; readonly low?: Priority },
+    { hasClasses, load = LOW }: { readonly hasClasses: boolean; readonly load?: Load },
   ) => {
+    const classes: Classes = hasClasses ? { high: 'high', low: 'low' } : {};
     await using server = await start();
     await ask(server, classes.high);
     const idle = await samples(IDLE_SAMPLES, () => ask(server, classes.high));
-    const busy = await underLoad(server, classes);
+    const busy = await underLoad(server, classes, load);
     const row = [idle, busy.ttftMs].flatMap((values) => [at(values, 0.5), at(values, 0.95)]);
     const ratio = at(busy.ttftMs, 0.95) / at(idle, 0.95);
     rows.push([
@@ -68,13 +82,24 @@ export async function runPriority({ signal }: BenchOptions): Promise<number> {
     report.data(name, { idle, ...busy });
     return { ratio, tokensPerS: busy.tokensPerS };
   };
-  const ours = await measure('Hearth', () => startHearth(options), { high: 'high', low: 'low' });
-  const one = await measure(
-    'Hearth, one class',
-    () => startHearth({ ...options, highSpare: 0 }),
-    {},
+  const ours = await measure('Hearth', () => startHearth(options), { hasClasses: true });
+  const one = await measure('Hearth, one class', () => startHearth({ ...options, highSpare: 0 }), {
+    hasClasses: false,
+  });
+  await measure('llama-server', () => startPeer(options), { hasClasses: false });
+  const long = { load: LONG_LOW };
+  await measure(
+    `Hearth, low prompts of ${LONG_LOW.promptTokens} tokens`,
+    () => startHearth(options),
+    {
+      ...long,
+      hasClasses: true,
+    },
   );
-  await measure('llama-server', () => startPeer(options), {});
+  await measure(`llama-server, the same prompts`, () => startPeer(options), {
+    ...long,
+    hasClasses: false,
+  });
   report.table(
     [
       'server',
@@ -105,19 +130,16 @@ export async function runPriority({ signal }: BenchOptions): Promise<number> {
   return report.finish();
 }
 
-async function underLoad(
-  server: Server,
-  { high, low }: { readonly high?: Priority; readonly low?: Priority },
-): Promise<Busy> {
+async function underLoad(server: Server, { high, low }: Classes, load: Load): Promise<Busy> {
   const random = freshRandom();
   const stop = new AbortController();
   const done = { prompts: 0, answers: 0 };
-  const load = runLoad({
+  const running = runLoad({
     baseUrl: server.baseUrl,
     route: 'completions',
     streams: CLIENTS,
     requestsPerStream: 1_000,
-    body: () => body(freshPrompt(MODEL, LOW.promptTokens, random), LOW.generatedTokens, low),
+    body: () => body(freshPrompt(MODEL, load.promptTokens, random), load.generatedTokens, low),
     timeoutMs: REQUEST_LIMIT_MS,
     signal: stop.signal,
     onOutcome: ({ promptTokens, generatedTokens, error }) => {
@@ -127,14 +149,14 @@ async function underLoad(
     },
   });
   // Until everybody has had an answer: the queue is full, and what is measured is the middle.
-  await samples(5, () => ask(server, high));
+  await samples(load.samples / 4, () => ask(server, high));
   const [startedMs, before] = [performance.now(), { ...done }];
-  const ttftMs = await samples(BUSY_SAMPLES, () => ask(server, high));
+  const ttftMs = await samples(load.samples, () => ask(server, high));
   const tookS = (performance.now() - startedMs) / 1000;
   const answers = done.answers - before.answers;
-  const highTokens = BUSY_SAMPLES * (HIGH.promptTokens + HIGH.generatedTokens);
+  const highTokens = load.samples * (HIGH.promptTokens + HIGH.generatedTokens);
   stop.abort();
-  await load;
+  await running;
   return {
     ttftMs,
     lowTokensPerS: answers / tookS,
