@@ -13,12 +13,15 @@ import { createLog } from '../src/cli/log.ts';
 import { systemClock } from '../src/core/clock.ts';
 import { openGate } from '../src/core/gate.ts';
 import { ScriptedEngine } from '../tests/support/scripted-engine.ts';
+import { noOperator } from '../tests/support/scripted-operator.ts';
 
 const log = createLog('info', { isTerminal: false });
 const ports = new Set<number>();
 const app = createApp({
   engine: new ScriptedEngine({ keeps: false }),
   gate: openGate,
+  operator: noOperator,
+  drain: () => {},
   log,
   clock: systemClock,
   metrics: new Metrics(),

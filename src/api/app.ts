@@ -17,6 +17,14 @@ import { adminHealth, health, ready, root } from './routes/health.ts';
 import { metricsText } from './routes/metrics.ts';
 import { listModels, oneModel } from './routes/models.ts';
 import { openapi } from './routes/openapi.ts';
+import {
+  adminWorkers,
+  drainServer,
+  loadModel,
+  recycleModel,
+  stopWorker,
+  unloadModel,
+} from './routes/operate.ts';
 import { adminQueue } from './routes/queue.ts';
 
 export type App = Hono<ApiEnv>;
@@ -49,10 +57,21 @@ const PUBLIC: readonly Route[] = [
   { method: 'post', path: '/v1/completions', handler: completions },
 ];
 
+/** With a name that may hold slashes as the rest of the path. */
+function post(path: string, name: string) {
+  return { method: 'post', path: `${path}/:name{.+}`, label: `${path}/${name}` } as const;
+}
+
 const ADMIN: readonly Route[] = [
   ...SHARED,
   { method: 'get', path: '/admin/health', handler: adminHealth, ...PROBE },
   { method: 'get', path: '/admin/queue', handler: adminQueue },
+  { method: 'get', path: '/admin/workers', handler: adminWorkers },
+  { ...post('/admin/load', '{model}'), handler: loadModel },
+  { ...post('/admin/unload', '{model}'), handler: unloadModel },
+  { ...post('/admin/recycle', '{model}'), handler: recycleModel },
+  { ...post('/admin/stop', '{worker}'), handler: stopWorker },
+  { method: 'post', path: '/admin/drain', handler: drainServer },
 ];
 
 export function createApp(deps: ApiDeps): App {
@@ -100,7 +119,7 @@ function noRoute(exchange: Exchange, methodsOf: (path: string) => readonly strin
   });
 }
 
-/** The one pattern we use besides plain paths is a rest parameter at the end. */
+/** The one pattern that is used besides plain paths is a rest parameter at the end. */
 function matcher(path: string): (path: string) => boolean {
   const rest = path.indexOf(':');
   if (rest === -1) return (actual) => actual === path;

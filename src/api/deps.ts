@@ -6,6 +6,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Engine } from '../core/engine.ts';
 import type { Gate } from '../core/gate.ts';
 import type { Log } from '../core/log.ts';
+import type { Operator } from '../core/operator.ts';
 import type { Metrics } from './metrics.ts';
 
 export interface ApiSettings {
@@ -32,6 +33,10 @@ export interface ApiSettings {
 export interface ApiDeps {
   readonly engine: Engine;
   readonly gate: Gate;
+  /** Of the admin application. */
+  readonly operator: Operator;
+  /** Begins to end the server, as SIGTERM does. */
+  readonly drain: () => void;
   readonly log: Log;
   readonly clock: Clock;
   readonly metrics: Metrics;

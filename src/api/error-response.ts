@@ -23,6 +23,7 @@ export const STATUS = {
   origin_not_allowed: 403,
   not_found: 404,
   model_not_found: 404,
+  worker_not_found: 404,
   method_not_allowed: 405,
   queue_timeout: 408,
   slow_reader: 408,

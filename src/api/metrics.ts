@@ -19,6 +19,7 @@ const BUCKETS_S = [
   0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1200,
 ];
 const STATES: readonly ModelState[] = [
+  'unloaded',
   'starting',
   'loading',
   'ready',
@@ -99,6 +100,7 @@ export class Metrics implements Observer {
     'state',
   ]);
   readonly #restarts = this.#counter('worker_restarts_total', 'Worker restarts', ['reason']);
+  readonly #orphans = this.#counter('orphans_killed_total', 'Workers of earlier servers', []);
   readonly #heartbeatAge = this.#gauge('worker_heartbeat_age_seconds', 'Since the last sign', [
     'model',
   ]);
@@ -246,6 +248,10 @@ export class Metrics implements Observer {
 
   workerRestarted(_model: string, reason: string): void {
     this.#restarts.inc({ reason });
+  }
+
+  orphansEnded(count: number): void {
+    this.#orphans.inc(count);
   }
 
   workerVitals(model: string, vitals: WorkerVitals): void {

@@ -36,7 +36,7 @@ const MODEL = object({
 
 const STATE = {
   type: 'string',
-  enum: ['starting', 'loading', 'ready', 'draining', 'stopped', 'failed'],
+  enum: ['unloaded', 'starting', 'loading', 'ready', 'draining', 'stopped', 'failed'],
 };
 
 const SCHEMAS = {

@@ -78,6 +78,39 @@ function createProgram(context: CliContext, done: (exitCode: number) => void): C
       done(await models(flags, context));
     });
 
+  withStateFlags(program.command('ps'))
+    .description('list the workers and whether they run')
+    .option('--json', 'print JSON')
+    .option('--watch', 'again every second')
+    .action(async (flags) => {
+      const { ps } = await import('./ps.ts');
+      done(await ps(flags, context));
+    });
+
+  const operations = [
+    ['load', '<model>', 'load a model now, also one that was stopped or has failed'],
+    [
+      'unload',
+      '<model>',
+      'end what runs on a model and its worker; the next request loads it again',
+    ],
+    ['recycle', '<model>', 'unload a model and load it again'],
+    ['stop', '<worker>', 'unload by id, pid or model, and leave it so until it is loaded'],
+    ['drain', undefined, 'let what runs end, take nothing new, and end the server'],
+  ] as const;
+  for (const [operation, argument, description] of operations) {
+    const command = withConfigFlags(program.command(operation))
+      .description(description)
+      .option('--json', 'print JSON');
+    if (argument !== undefined) command.argument(argument);
+    command.action(async (...args: unknown[]) => {
+      const name = argument === undefined ? undefined : String(args[0]);
+      const flags = command.opts();
+      const { operate } = await import('./operate.ts');
+      done(await operate(operation, name, flags, context));
+    });
+  }
+
   const key = program.command('key').description('make and revoke API keys, see what they use');
   withStateFlags(key.command('add'))
     .description('make a key; it is printed this once')

@@ -1,7 +1,8 @@
 /**
  * Puts a server together and starts it: the one place where the long-lived things are made.
  *
- *   spawn first worker ─▶ import and start the orchestrator ─▶ import the HTTP half ─▶ listen ─▶ running
+ *   open the registry ─▶ spawn first worker ─▶ import and start the orchestrator ─▶ import the HTTP half
+ *   ─▶ listen ─▶ running
  *   running ──close()──▶ drained: no new connection, no new request, running ones end, workers end
  *   running ──destroy()─▶ everything ends now
  *
@@ -20,11 +21,12 @@ import type { Engine } from '../core/engine.ts';
 import type { Log } from '../core/log.ts';
 import type { ModelSpec } from '../models/spec.ts';
 import type { Orchestrator } from '../orchestrator/orchestrator.ts';
-import { spawnWorker } from '../orchestrator/worker-process.ts';
+import { Registry } from '../orchestrator/registry/registry.ts';
+import { spawnRegistered } from '../orchestrator/registry/spawn-registered.ts';
 import type { CliContext } from './context.ts';
 import { workerEnvironment } from './environment.ts';
 import type { ModelListener } from './model-events.ts';
-import { type Keys, openKeys } from './open-keys.ts';
+import { openKeys } from './open-keys.ts';
 import { ensureStateDir } from './paths.ts';
 
 export interface StartOptions {
@@ -52,24 +54,31 @@ export interface RunningServer {
 /** Once running requests have ended, their last bytes need a moment to go out. */
 const LAST_BYTES_MS = 1_000;
 
-/** Rejects with a ListenError, or an Error that names the state folder. */
+/** Rejects with a ListenError, an OwnerError, or an Error that names the state folder. */
 export async function startServer(options: StartOptions): Promise<RunningServer> {
   const { config, models, context, log, onModel = () => {} } = options;
   const { server, limits, rateLimits, worker } = config;
   ensureStateDir(config.paths.stateDir);
+  // What is held until the last worker has ended.
+  const held = new DisposableStack();
+  const registry = held.use(openRegistry(config, log));
+  const orphans = await registry.sweep();
   const environment = workerEnvironment(
     context.environment,
     join(context.folders.cacheDir, 'compile'),
   );
   const prespawned = new Map(
-    models.slice(0, 1).map(({ name, backend }) => {
-      const runId = randomUUID();
-      return [name, spawnWorker({ model: name, backend, number: 1, runId, environment })] as const;
-    }),
+    models
+      .filter(({ preload }) => preload)
+      .slice(0, 1)
+      .map(({ name, backend }) => {
+        const runId = randomUUID();
+        const spec = { model: name, backend, number: 1, runId, environment };
+        return [name, spawnRegistered(spec, registry)] as const;
+      }),
   );
 
   const open: HttpServer[] = [];
-  let keys: Keys | undefined;
   let started: Orchestrator | undefined;
   try {
     const [{ Orchestrator }, { WatchedMetrics }] = await Promise.all([
@@ -78,8 +87,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     ]);
     const clock = systemClock;
     const names = models.map(({ name }) => name);
-    const opened = openKeys(config, names, { clock, log });
-    keys = opened;
+    const { gate, usageBook } = held.use(openKeys(config, names, { clock, log }));
     const metrics = new WatchedMetrics((name) => {
       const info = orchestrator.models().find((model) => model.name === name);
       if (info) onModel(info);
@@ -89,15 +97,17 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       limits,
       queueDepthWarn: limits.queueDepthWarn,
       rateLimits,
-      usageBook: opened.usageBook,
+      usageBook,
       worker: { ...worker, slowReaderMs: server.slowReaderMs, environment },
       clock,
       log,
       observer: metrics,
       newRunId: randomUUID,
+      register: registry,
       prespawned,
     });
     started = orchestrator;
+    metrics.orphansEnded(orphans);
     await orchestrator.start();
 
     const [{ createAdminApp, createApp }, { listen }] = await Promise.all([
@@ -109,7 +119,9 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       const ports = new Set<number>();
       const app = create({
         engine: orchestrator,
-        gate: opened.gate,
+        gate,
+        operator: orchestrator,
+        drain: () => process.kill(process.pid, 'SIGTERM'),
         log,
         clock,
         metrics,
@@ -142,7 +154,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
         closing ??= Promise.all([
           orchestrator.close(),
           ...open.map((one) => one.close(worker.drainTimeoutMs + LAST_BYTES_MS)),
-        ]).then(() => opened[Symbol.dispose]());
+        ]).then(() => held.dispose());
         return closing;
       },
       destroy: async (reason) => {
@@ -150,14 +162,23 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
         // A close that is under way keeps its longer deadline; nobody waits for it any more.
         const closed = Promise.all(open.map((one) => one.close(LAST_BYTES_MS)));
         await Promise.race([closed, sleep(LAST_BYTES_MS, undefined, { ref: false })]);
-        opened[Symbol.dispose]();
+        held.dispose();
       },
     };
   } catch (error) {
     for (const child of prespawned.values()) child.kill();
     await started?.destroy(error instanceof Error ? error : new Error(String(error)));
     await Promise.all(open.map((one) => one.close(0)));
-    keys?.[Symbol.dispose]();
+    held.dispose();
     throw error;
   }
+}
+
+function openRegistry({ paths }: Config, log: Log): Registry {
+  return Registry.open({
+    stateDir: paths.stateDir,
+    token: randomUUID(),
+    log,
+    wallMs: () => Date.now(),
+  });
 }

@@ -33,7 +33,7 @@ const OLD: readonly Alias[] = [
   { name: 'QUEUE_TIMEOUT_LOW', key: 'limits.queue_timeout_low_s' },
   // The old server warned at it and refused at the threshold above.
   { name: 'QUEUE_MAX_DEPTH', key: 'limits.queue_depth_warn' },
-  { name: 'IDLE_TIMEOUT', missing: 'unloading idle models is not built yet' },
+  { name: 'IDLE_TIMEOUT', key: 'model_defaults.keep_alive_s' },
   {
     name: 'LOG_DIR',
     missing: 'logging to files is not built yet; Hearth logs to stderr, send that to a file',

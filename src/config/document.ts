@@ -126,6 +126,7 @@ const NEUTRAL_NUMBERS: Readonly<Record<string, string>> = {
   burst: '10',
   concurrency_max: '2',
   queue_depth_warn: '50',
+  keep_alive_s: '600',
   all_requests_per_minute: '600',
   all_tokens_per_minute: '1000000',
   aged_after_high_s: '2',

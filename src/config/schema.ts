@@ -40,6 +40,10 @@ const highSpare = z.int().min(0).max(8);
 const contextTokens = z.int().min(16).max(16_777_216);
 const threads = z.union([z.literal('auto'), z.int().min(1).max(1024)]);
 const gpu = z.enum(GPUS);
+const keepAlive = z
+  .number()
+  .min(0.001)
+  .max(30 * DAY_S);
 const path = z.string().min(1);
 
 const address = z
@@ -103,6 +107,8 @@ const model = z.strictObject({
     .optional()
     .describe('Instead of `[model_defaults] context_tokens`.'),
   threads: threads.optional().describe('Instead of `[model_defaults] threads`.'),
+  preload: z.boolean().optional().describe('Instead of `[model_defaults] preload`.'),
+  keep_alive_s: keepAlive.optional().describe('Instead of `[model_defaults] keep_alive_s`.'),
   gpu: gpu.optional().describe('Instead of `[model_defaults] gpu`.'),
   defaults: samplingDefaults
     .prefault({})
@@ -284,6 +290,17 @@ export const SECTIONS = {
     threads: threads
       .default('auto')
       .describe('CPU threads of one model. `"auto"` divides the cores over the configured models.'),
+    preload: z
+      .boolean()
+      .default(true)
+      .describe(
+        'Load models when the server starts. `false`: the first request for a model loads it.',
+      ),
+    keep_alive_s: keepAlive
+      .optional()
+      .describe(
+        'A model without a request for so long is unloaded; the next request loads it again. Without it models stay.',
+      ),
     gpu: gpu.default('auto').describe('Where to compute. `"auto"` takes what works, else the CPU.'),
   }),
   paths: z.strictObject({
@@ -330,6 +347,10 @@ export const SECTIONS = {
       .default(3)
       .describe('Restarts of a worker within `restart_period_s` before its model is failed.'),
     restart_period_s: seconds(60, 'See `restart_max`.'),
+    probe_after_s: seconds(
+      30,
+      'A model that failed by its deaths is tried again after it, then ever later, up to ten minutes.',
+    ),
     llama_path: z
       .enum(['auto', 'internal', 'public'])
       .default('auto')

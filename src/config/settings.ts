@@ -23,6 +23,8 @@ export interface ModelConfig {
   /** Per slot. */
   readonly contextTokens?: number | undefined;
   readonly threads?: 'auto' | number | undefined;
+  readonly preload?: boolean | undefined;
+  readonly keepAliveMs?: number | undefined;
   readonly gpu?: FileModel['gpu'];
   readonly defaults: SamplingDefaults;
 }
@@ -73,6 +75,9 @@ export interface Config {
     readonly highSpare: number;
     readonly contextTokens: number;
     readonly threads: 'auto' | number;
+    readonly preload: boolean;
+    /** Undefined: for ever. */
+    readonly keepAliveMs: number | undefined;
     readonly gpu: FileConfig['model_defaults']['gpu'];
   };
   /** In the order of the file: the first one is the default. */
@@ -90,6 +95,7 @@ export interface Config {
     readonly stepFloorMs: number;
     readonly restartMax: number;
     readonly restartPeriodMs: number;
+    readonly probeAfterMs: number;
     readonly llamaPath: FileConfig['worker']['llama_path'];
   };
 }
@@ -149,6 +155,8 @@ export function toConfig(
       highSpare: modelDefaults.high_spare,
       contextTokens: modelDefaults.context_tokens,
       threads: modelDefaults.threads,
+      preload: modelDefaults.preload,
+      keepAliveMs: optionalMs(modelDefaults.keep_alive_s),
       gpu: modelDefaults.gpu,
     },
     models: Object.entries(file.models).map(([name, model]) =>
@@ -170,6 +178,7 @@ export function toConfig(
       stepFloorMs: toMs(worker.step_timeout_s),
       restartMax: worker.restart_max,
       restartPeriodMs: toMs(worker.restart_period_s),
+      probeAfterMs: toMs(worker.probe_after_s),
       llamaPath: worker.llama_path,
     },
   });
@@ -203,6 +212,8 @@ function toModel(name: string, model: FileModel, path: string): ModelConfig {
     highSpare: model.high_spare,
     contextTokens: model.context_tokens,
     threads: model.threads,
+    preload: model.preload,
+    keepAliveMs: optionalMs(model.keep_alive_s),
     gpu: model.gpu,
     // A default that is present and undefined would hide the project's own when spread over it.
     defaults: Object.fromEntries(
@@ -253,6 +264,10 @@ function toHosts(host: string | readonly string[]): readonly string[] {
   return [
     ...new Set(names.flatMap((name) => (name === 'localhost' ? ['127.0.0.1', '::1'] : [name]))),
   ];
+}
+
+function optionalMs(timeS: number | undefined): number | undefined {
+  return timeS === undefined ? undefined : toMs(timeS);
 }
 
 function toMs(timeS: number): number {

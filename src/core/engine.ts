@@ -153,13 +153,21 @@ export interface Ticket {
   readonly events: AsyncIterable<GenerationEvent>;
 }
 
-export type ModelState = 'starting' | 'loading' | 'ready' | 'draining' | 'stopped' | 'failed';
+/** `unloaded`: the next request loads it. `stopped`: only the operator starts it again. */
+export type ModelState =
+  | 'unloaded'
+  | 'starting'
+  | 'loading'
+  | 'ready'
+  | 'draining'
+  | 'stopped'
+  | 'failed';
 
 export interface ModelInfo {
   readonly name: string;
   readonly backend: string;
   readonly state: ModelState;
-  /** Why `state` is `failed`, in one line. */
+  /** Why `state` is `failed` or `stopped`, in one line. */
   readonly reason?: string | undefined;
   /** 0 to 1 while loading. */
   readonly progress?: number | undefined;

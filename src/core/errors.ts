@@ -100,6 +100,11 @@ export const CATALOGUE = {
     means: 'No model of this name is configured.',
     remedy: 'Choose a name from `GET /v1/models`.',
   },
+  worker_not_found: {
+    who: 'request',
+    means: 'No worker has this id or pid.',
+    remedy: 'See `hearth ps` or `GET /admin/workers`.',
+  },
   method_not_allowed: {
     who: 'request',
     means: 'The path exists, with other methods.',
@@ -169,7 +174,8 @@ export const CATALOGUE = {
   model_failed: {
     who: 'capacity',
     means: 'The model could not be loaded, or its worker died too often.',
-    remedy: 'See `/ready` and the log for the reason, mend the model, restart the server.',
+    remedy:
+      'See `/ready` and the log for the reason and mend the file: it is looked at every second. A model whose worker died is tried again by itself; `Retry-After` says when.',
   },
   worker_crashed: {
     who: 'worker',

@@ -21,6 +21,8 @@ export interface ModelEntry {
   readonly highSpare?: number | undefined;
   readonly contextTokens?: number | undefined;
   readonly threads?: 'auto' | number | undefined;
+  readonly preload?: boolean | undefined;
+  readonly keepAliveMs?: number | undefined;
   readonly gpu?: ModelSpec['gpu'] | undefined;
   readonly defaults: ModelSpec['defaults'];
 }
@@ -30,6 +32,8 @@ export interface CatalogueOptions {
   readonly highSpare: number;
   readonly contextTokens: number;
   readonly threads: 'auto' | number;
+  readonly preload: boolean;
+  readonly keepAliveMs: number | undefined;
   readonly gpu: ModelSpec['gpu'];
   /** CPU cores that may be used, for `threads: "auto"`. */
   readonly cores: number;
@@ -72,6 +76,8 @@ export function makeCatalogue(
       highSpare: entry.highSpare ?? options.highSpare,
       contextTokens: entry.contextTokens ?? options.contextTokens,
       threads: threads === 'auto' ? autoThreads : threads,
+      preload: entry.preload ?? options.preload,
+      keepAliveMs: entry.keepAliveMs ?? options.keepAliveMs,
       gpu: entry.gpu ?? options.gpu,
       options: options.backendOptions?.[backend],
       defaults: entry.defaults,

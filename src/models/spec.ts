@@ -16,6 +16,10 @@ export interface ModelSpec {
   /** Per slot. */
   readonly contextTokens: number;
   readonly threads: number;
+  /** False: the first request loads it. */
+  readonly preload: boolean;
+  /** Unloaded after so long without a request; undefined: never. */
+  readonly keepAliveMs: number | undefined;
   readonly gpu: 'auto' | 'metal' | 'cuda' | 'vulkan' | 'off';
   /** For the backend alone, such as `llamaPath`. */
   readonly options?: Readonly<Record<string, string>> | undefined;

@@ -21,8 +21,8 @@ export interface Call {
   readonly onAbort: () => void;
   /** Replaces the tokens that were reserved for it by those that it took. */
   settle: ((usage: Usage, nowMs: number) => void) | undefined;
-  /** Workers that have died with it. */
-  deaths: number;
+  /** A worker has died with it, and it was given to another one. */
+  hasMoved: boolean;
   running: RunningCall | undefined;
   /** Its run was cancelled to make room, and has not ended yet. */
   isPreempted: boolean;

@@ -7,7 +7,8 @@
  * inside it.
  *
  * Whether a request may be tried again when its worker has died is decided in `#lost`: once, and
- * only while no token of it has come. A request that was in two deaths is taken for their cause.
+ * only while no token of it has come. One that was in two deaths is taken for their cause, and the same
+ * request is refused for a while (`poison.ts`).
  *
  * Timers  one, for the earliest queue deadline.
  * Units   ms of the monotonic clock.
@@ -33,6 +34,7 @@ import { Answer } from './answer.ts';
 import { abortReason, type Call, toJob } from './call.ts';
 import type { Drop, Effects, Rejection, SchedulerEvent } from './effects.ts';
 import type { LimiterOptions } from './limiter.ts';
+import { PoisonList } from './poison.ts';
 import * as refusals from './refusals.ts';
 import type { CallEnd, CallListener, GenerateJob, RunningCall } from './running-calls.ts';
 import { Scheduler, type SchedulerLimits } from './scheduler.ts';
@@ -42,6 +44,10 @@ export interface ModelDesk {
   readonly isReady: boolean;
   /** Why it has failed. */
   readonly reason: string | undefined;
+  /** A request has come for it: it is loaded if it is not. */
+  wanted(): void;
+  /** When it has failed: until it may be there again, if ever. */
+  readonly retryAfterMs: number | undefined;
   generate(job: GenerateJob, listener: CallListener): RunningCall;
 }
 
@@ -69,6 +75,7 @@ export class Loop {
   readonly #allowance: Allowance;
   readonly #calls = new Map<number, Call>();
   readonly #inbox: SchedulerEvent[] = [];
+  readonly #poison = new PoisonList();
   #isHandling = false;
   #hasWarnedOfDepth = false;
   #lastKey = 0;
@@ -95,6 +102,7 @@ export class Loop {
     const { requestId, priority, signal } = context;
     const arrivedMs = clock.nowMs();
     const { index, requests } = context.lot ?? { index: 0, requests: [request] };
+    this.#assertNotPoison(request, arrivedMs);
     if (index === 0) this.#allowance.assertMayCome(context, requests, arrivedMs);
     const key = ++this.#lastKey;
     const cancel = (reason: HearthError) => {
@@ -116,8 +124,8 @@ export class Loop {
       answer,
       onAbort,
       settle: undefined,
-      deaths: 0,
       running: undefined,
+      hasMoved: false,
       isPreempted: false,
       isCountedAsWaiting: false,
     });
@@ -136,6 +144,7 @@ export class Loop {
       this.#calls.delete(key);
       throw this.#toError(rejection, request.model);
     }
+    this.#options.deskOf(request.model).wanted();
     // Only now: a request that was refused costs nothing.
     const settle = this.#allowance.spend(context, request, arrivedMs);
     const call = this.#calls.get(key);
@@ -314,15 +323,21 @@ export class Loop {
     const { answer, context, request } = call;
     call.running = undefined;
     call.isPreempted = false;
-    call.deaths += 1;
-    if (!answer.isOver && answer.isUntouched && call.deaths === 1) {
+    const isPoison = this.#poison.died(request, error, this.#options.clock.nowMs());
+    if (!answer.isOver && answer.isUntouched && !isPoison && !call.hasMoved) {
+      call.hasMoved = true;
       const { requestId } = context;
       this.#options.log.warn({ requestId, model: request.model }, 'request is tried again');
       this.post({ type: 'returned', key: call.key });
       return;
     }
-    answer.fail(call.deaths === 1 ? error : refusals.poisoned(error));
+    answer.fail(isPoison ? refusals.poisoned(error) : error);
     this.#end(call);
+  }
+
+  #assertNotPoison(request: GenerationRequest, nowMs: number): void {
+    const forMs = this.#poison.refusedForMs(request, nowMs);
+    if (forMs > 0) throw refusals.quarantined(request.model, forMs);
   }
 
   /** Its slot is free. */
@@ -369,7 +384,7 @@ export class Loop {
   }
 
   #modelFailed(model: string): HearthError {
-    return refusals.modelFailed(model, this.#options.deskOf(model).reason);
+    return refusals.modelFailed(model, this.#options.deskOf(model));
   }
 
   #whyWaiting(model: string): 'queue' | 'loading' {

@@ -20,16 +20,19 @@ import type {
   RateState,
   Ticket,
 } from '../core/engine.ts';
-import { HearthError } from '../core/errors.ts';
+import { HearthError, RequestError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Observer } from '../core/observer.ts';
+import type { Operator, WorkerInfo } from '../core/operator.ts';
 import { noUsageBook, type UsageBook } from '../core/usage-book.ts';
 import type { ModelSpec } from '../models/spec.ts';
 import { abortReason } from './call.ts';
 import type { LimiterOptions } from './limiter.ts';
 import { Loop } from './loop.ts';
 import * as refusals from './refusals.ts';
+import { noRegister, type WorkerRegister } from './registry/spawn-registered.ts';
 import type { SchedulerLimits } from './scheduler.ts';
+import { StartGate } from './start-gate.ts';
 import { Supervisor, type SupervisorHost, type WorkerSettings } from './supervisor.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
@@ -52,6 +55,8 @@ export interface OrchestratorOptions {
   readonly log: Log;
   readonly observer: Observer;
   readonly newRunId: () => string;
+  /** Told of every worker. Absent: nobody is. */
+  readonly register?: WorkerRegister;
   /** First workers that were spawned before this was imported, by the name of their model. */
   readonly prespawned?: ReadonlyMap<string, WorkerProcess>;
 }
@@ -59,10 +64,12 @@ export interface OrchestratorOptions {
 const NO_RATE_LIMITS: LimiterOptions = { each: {}, all: {}, burstWindowMs: 1_000 };
 /** A stream whose reader takes nothing for so long is cut. Source: workers.md, "Channel". */
 const SLOW_READER_MS = 30_000;
+const STARTING_MAX = 8;
+const STARTING_WAIT_MS = 750;
 /** Looks per heartbeat interval, so that a hang is seen soon after its limit. */
 const TICKS_PER_HEARTBEAT = 4;
 
-export class Orchestrator implements Engine, AsyncDisposable {
+export class Orchestrator implements Engine, Operator, AsyncDisposable {
   readonly #options: OrchestratorOptions;
   readonly #loop: Loop;
   readonly #supervisors = new Map<string, Supervisor>();
@@ -86,6 +93,7 @@ export class Orchestrator implements Engine, AsyncDisposable {
       observer,
       deskOf: (model) => this.#supervisors.get(model)!,
     });
+    const gate = new StartGate({ max: STARTING_MAX, waitMs: STARTING_WAIT_MS });
     const settings = { slowReaderMs: SLOW_READER_MS, ...worker };
     const host = this.#host();
     for (const model of models) {
@@ -96,6 +104,8 @@ export class Orchestrator implements Engine, AsyncDisposable {
         log: log.child({ model: model.name }),
         observer,
         newRunId,
+        register: options.register ?? noRegister,
+        gate,
         prespawned: prespawned?.get(model.name),
         host,
       });
@@ -125,9 +135,51 @@ export class Orchestrator implements Engine, AsyncDisposable {
     return this.#loop.queue();
   }
 
+  workers(): readonly WorkerInfo[] {
+    return [...this.#supervisors.values()].flatMap(({ worker }) => worker ?? []);
+  }
+
+  async load(model: string): Promise<ModelInfo> {
+    const supervisor = this.#supervisor(model);
+    await supervisor.load();
+    const { info } = supervisor;
+    if (info.state === 'failed') throw refusals.modelFailed(model, supervisor);
+    return info;
+  }
+
+  async unload(model: string): Promise<ModelInfo> {
+    const supervisor = this.#supervisor(model);
+    await supervisor.unload({ drainMs: this.#options.worker.drainTimeoutMs, isHeld: false });
+    return supervisor.info;
+  }
+
+  async recycle(model: string): Promise<ModelInfo> {
+    await this.unload(model);
+    return this.load(model);
+  }
+
+  async stop(worker: string): Promise<ModelInfo> {
+    const found = this.workers().find(
+      ({ id, pid, model }) => worker === id || worker === String(pid) || worker === model,
+    );
+    if (found === undefined) {
+      const message = `No worker is ${JSON.stringify(worker)}; see "hearth ps".`;
+      throw new RequestError('worker_not_found', message);
+    }
+    const supervisor = this.#supervisor(found.model);
+    await supervisor.unload({ drainMs: this.#options.worker.drainTimeoutMs, isHeld: true });
+    return supervisor.info;
+  }
+
+  #supervisor(model: string): Supervisor {
+    const supervisor = this.#supervisors.get(model);
+    if (supervisor === undefined) throw refusals.unknownModel(model, [...this.#supervisors.keys()]);
+    return supervisor;
+  }
+
   async submit(request: GenerationRequest, context: CallContext): Promise<Ticket> {
     if (!this.#supervisors.has(request.model)) {
-      throw refusals.unknownModel(request, [...this.#supervisors.keys()]);
+      throw refusals.unknownModel(request.model, [...this.#supervisors.keys()]);
     }
     if (context.signal.aborted) throw abortReason(context.signal);
     return this.#loop.submit(request, context);

@@ -2,7 +2,6 @@
  * The errors that the orchestrator itself gives to requests: one line each, with what happened,
  * which value, and what to do.
  */
-import type { GenerationRequest } from '../core/engine.ts';
 import { CapacityError, RequestError, WorkerError } from '../core/errors.ts';
 import type { Priority } from '../core/priority.ts';
 import type { Refusal } from './rate-windows.ts';
@@ -10,15 +9,21 @@ import type { Refusal } from './rate-windows.ts';
 /** After this a server that is stopped may be back. */
 const BACK_AFTER_MS = 1_000;
 
-export function unknownModel({ model }: GenerationRequest, known: readonly string[]): RequestError {
+export function unknownModel(model: string, known: readonly string[]): RequestError {
   const message = `The model ${JSON.stringify(model)} is not configured. Configured: ${known.join(', ')}.`;
   return new RequestError('model_not_found', message, { param: 'model' });
 }
 
-/** `retryAfterMs` undefined: no restart is planned, so no time helps. */
-export function modelFailed(model: string, reason: string | undefined): CapacityError {
-  const message = `The model ${model} has failed: ${reason ?? 'its worker died too often.'}`;
-  return new CapacityError('model_failed', message, { retryAfterMs: undefined });
+/** `retryAfterMs` undefined: no attempt is planned, so no time helps. */
+export function modelFailed(
+  model: string,
+  {
+    reason = 'its worker died too often.',
+    retryAfterMs,
+  }: { readonly reason: string | undefined; readonly retryAfterMs: number | undefined },
+): CapacityError {
+  const message = `The model ${model} has failed: ${reason}`;
+  return new CapacityError('model_failed', message, { retryAfterMs });
 }
 
 const LIMIT_NAMES = {
@@ -88,6 +93,12 @@ export function poisoned({ code, message }: WorkerError): WorkerError {
     known,
     `Two workers died with this request, it is not tried again. ${message}`,
   );
+}
+
+export function quarantined(model: string, forMs: number): WorkerError {
+  const seconds = Math.ceil(forMs / 1000);
+  const message = `Two workers of ${model} died with this very prompt; it is refused for ${seconds} s more. Send another one.`;
+  return new WorkerError('worker_crashed', message);
 }
 
 export function endedUnasked(model: string): WorkerError {

@@ -64,6 +64,8 @@ export interface ReplicaEnd {
   readonly wasReady: boolean;
   /** Another attempt with the same file and the same build can only end in the same way. */
   readonly isFinal: boolean;
+  /** The system could not start the process, and said this. */
+  readonly startError: string | undefined;
 }
 
 type State = 'starting' | 'loading' | 'ready' | 'stopping' | 'ended';
@@ -113,8 +115,25 @@ export class Replica {
     return this.#ended.promise;
   }
 
+  get process(): WorkerProcess {
+    return this.#options.process;
+  }
+
   get isReady(): boolean {
     return this.#state === 'ready';
+  }
+
+  /** Requests that run on it, and those that are over. */
+  get counts(): { readonly active: number; readonly served: number } {
+    return { active: this.#calls.size, served: this.#calls.ended };
+  }
+
+  /** Nothing runs on it, or nothing has ended within `ms`. */
+  async idleWithin(ms: number): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, ms);
+    await Promise.race([this.#calls.idle(), late.promise]);
+    clearTimeout(timer);
   }
 
   /** The newest heartbeat and how long ago anything was heard. */
@@ -319,6 +338,7 @@ export class Replica {
       reason: this.#refusal ?? this.#obituary(error),
       wasReady: this.#wasReady,
       isFinal: this.#refusal !== undefined,
+      startError: process.startError,
     });
   }
 

@@ -87,9 +87,27 @@ export class RunningCalls {
   readonly #options: RunningCallsOptions;
   readonly #calls = new Map<number, Call>();
   #last = 0;
+  #onIdle: (() => void) | undefined;
 
   constructor(options: RunningCallsOptions) {
     this.#options = options;
+  }
+
+  get size(): number {
+    return this.#calls.size;
+  }
+
+  /** Calls that are over. */
+  get ended(): number {
+    return this.#last - this.#calls.size;
+  }
+
+  /** Resolves as soon as none is left. */
+  async idle(): Promise<void> {
+    if (this.#calls.size === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onIdle = resolve;
+    });
   }
 
   give(job: GenerateJob, listener: CallListener): RunningCall {
@@ -192,6 +210,7 @@ export class RunningCalls {
   lose(error: WorkerError): void {
     const calls = [...this.#calls.values()];
     this.#calls.clear();
+    this.#onIdle?.();
     for (const { listener } of calls) listener.lost(error);
   }
 
@@ -223,6 +242,7 @@ export class RunningCalls {
     const call = this.#find(number);
     this.#calls.delete(number);
     this.#options.liveness.moved(nowMs);
+    if (this.#calls.size === 0) this.#onIdle?.();
     return call;
   }
 }

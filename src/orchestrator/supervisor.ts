@@ -1,16 +1,26 @@
 /**
- * Keeps one worker alive for one model.
+ * Keeps one worker alive for one model, for as long as somebody wants it.
  *
- *   starting ──hello──▶ loading ──loaded──▶ ready ──close()──▶ stopped
- *      ▲                   │                  │
- *      ├──── died ─────────┴──────────────────┘    restarted at once, then with a growing pause
- *      │
- *      └── file changed ── failed ◀── the worker refused the model, or died too often
+ *   unloaded ──wanted()──▶ starting ──hello──▶ loading ──loaded──▶ ready ──unload()──▶ draining ──▶ unloaded
+ *                             ▲                   │                  │                          or stopped
+ *                             ├──── died ─────────┴──────────────────┘   restarted at once, then with a pause
+ *                             │
+ *                             └── file changed, or probe ── failed ◀── the worker refused the model, or
+ *                                                                      died too often
  *
- * A model whose worker said why it cannot be loaded is not tried again with the same file, and
- * neither is one that died too often (`restarts.ts`): it stays `failed`, and requests are told why,
- * until the server is restarted or the file's time of change or size is another one. The file is
+ * A model is wanted from the start (`preload`) or from its first request on, until it is unloaded: by the
+ * operator, or because nobody asked for `keepAliveMs`. A request that comes while it drains waits and has
+ * it loaded again. One that the operator stopped is refused until the operator loads it.
+ *
+ * A model whose worker said why it cannot be loaded is not tried again with the same file: it stays
+ * `failed`, and requests are told why, until the file's time of change or size is another one. The file is
  * looked at every FILE_CHECK_MS, so that a mended model comes back by itself.
+ *
+ * One that died too often (`restarts.ts`) is `failed` likewise, and tried again after a while with one
+ * worker that gets no requests until it has loaded: a half-open breaker.
+ *
+ * That the system cannot start a process (no memory, no process or file number left) is not held against
+ * the model: it is tried again, ever more slowly, for as long as it takes.
  *
  * Errors  none: what goes wrong is a state with a reason, and events to the host.
  */
@@ -21,12 +31,15 @@ import type { ModelInfo, ModelState } from '../core/engine.ts';
 import type { WorkerError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Observer } from '../core/observer.ts';
+import type { WorkerInfo } from '../core/operator.ts';
 import type { LoadedMessage } from '../ipc/protocol.ts';
 import type { ModelSpec } from '../models/spec.ts';
+import { spawnRegistered, type WorkerRegister } from './registry/spawn-registered.ts';
 import { Replica, type ReplicaEnd, type ReplicaSettings } from './replica.ts';
 import { type RestartLimits, Restarts } from './restarts.ts';
 import type { CallListener, GenerateJob, RunningCall } from './running-calls.ts';
-import { spawnWorker, type WorkerProcess } from './worker-process.ts';
+import type { StartGate } from './start-gate.ts';
+import type { WorkerProcess } from './worker-process.ts';
 
 export interface WorkerSettings extends ReplicaSettings, RestartLimits {
   readonly environment: Readonly<Record<string, string>>;
@@ -53,9 +66,19 @@ export interface SupervisorOptions {
   readonly observer: Observer;
   readonly host: SupervisorHost;
   readonly newRunId: () => string;
+  readonly register: WorkerRegister;
+  readonly gate: StartGate;
+  /** Is in the register already. */
   readonly prespawned?: WorkerProcess | undefined;
 }
 
+const HELD = 'it was stopped by the operator; "hearth load" starts it again.';
+/** What a request is told while a failed model is being tried again. */
+const PROBING_MS = 1_000;
+/** The system is out of something that comes back: processes, memory, file numbers. */
+const OUT_OF = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE']);
+const START_DELAY_MS = 100;
+const START_DELAY_MAX_MS = 5_000;
 /** How often the file of a failed model is looked at. */
 const FILE_CHECK_MS = 1_000;
 
@@ -64,6 +87,15 @@ export class Supervisor {
   readonly #restarts: Restarts;
   readonly #createdS = Math.floor(Date.now() / 1_000);
   readonly #stopped = new AbortController();
+  #isWanted: boolean;
+  /** Stopped by the operator: requests do not bring it back. */
+  #isHeld = false;
+  #onWanted: (() => void) | undefined;
+  /** Called once, at the next change of the state. */
+  #onChange: (() => void)[] = [];
+  #unloading: Promise<void> | undefined;
+  #usedMs: number;
+  #startedMs = 0;
   #running: Promise<void> | undefined;
   #replica: Replica | undefined;
   #prespawned: WorkerProcess | undefined;
@@ -71,6 +103,10 @@ export class Supervisor {
   #isDraining = false;
   #state: ModelState = 'starting';
   #reason: string | undefined;
+  /** When a failed model is tried again; undefined when only another file helps. */
+  #probeAtMs: number | undefined;
+  #isProbing = false;
+  #startFailures = 0;
   #progress: number | undefined;
   #loaded: LoadedMessage | undefined;
   /** What the file was when it was last tried. */
@@ -83,6 +119,8 @@ export class Supervisor {
     this.#options = options;
     this.#prespawned = options.prespawned;
     this.#restarts = new Restarts(options.settings);
+    this.#isWanted = options.model.preload || options.prespawned !== undefined;
+    this.#usedMs = options.clock.nowMs();
   }
 
   get isReady(): boolean {
@@ -92,6 +130,13 @@ export class Supervisor {
   /** Why the state is `failed`. */
   get reason(): string | undefined {
     return this.#reason;
+  }
+
+  /** Until a failed model may be there again; undefined when no time helps. */
+  get retryAfterMs(): number | undefined {
+    if (this.#isProbing) return PROBING_MS;
+    if (this.#probeAtMs === undefined) return undefined;
+    return Math.max(PROBING_MS, this.#probeAtMs - this.#options.clock.nowMs());
   }
 
   get info(): ModelInfo {
@@ -110,7 +155,100 @@ export class Supervisor {
     };
   }
 
-  /** The first worker is spawned when this returns. Idempotent. */
+  /** The worker there is now. */
+  get worker(): WorkerInfo | undefined {
+    if (this.#replica === undefined) return undefined;
+    const { process } = this.#replica;
+    const { model, clock } = this.#options;
+    const nowMs = clock.nowMs();
+    const vitals = this.#replica.vitals(nowMs);
+    return {
+      id: `${model.name}-${process.spec.number}`,
+      model: model.name,
+      pid: process.pid,
+      state: this.#state,
+      ageMs: nowMs - this.#startedMs,
+      ...this.#replica.counts,
+      heartbeat: vitals && { ageMs: vitals.ageMs, ...vitals.heartbeat },
+    };
+  }
+
+  /** A request has come for it. */
+  wanted(): void {
+    this.#usedMs = this.#options.clock.nowMs();
+    if (this.#isHeld || this.#isWanted) return;
+    this.#isWanted = true;
+    this.#onWanted?.();
+  }
+
+  /** By the operator: also when it was stopped, or has failed. Resolves when it is ready or failed again. */
+  async load(): Promise<void> {
+    const { host, model } = this.#options;
+    if (this.#isHeld) {
+      this.#isHeld = false;
+      this.#reason = undefined;
+      host.revived(model.name);
+    }
+    // Out of `failed` at once, so that its end is not taken for that of this attempt.
+    if (this.#onFileChanged !== undefined) {
+      this.#onFileChanged();
+      this.#setState('starting');
+    }
+    this.wanted();
+    while (
+      this.#isWanted &&
+      !this.#isStopped &&
+      this.#state !== 'ready' &&
+      this.#state !== 'failed'
+    ) {
+      await new Promise<void>((resolve) => this.#onChange.push(resolve));
+    }
+  }
+
+  /**
+   * Gives its worker no more requests, lets it end those that run for at most `drainMs`, and ends it.
+   * Resolves when the process is gone, or cannot be ended.
+   */
+  unload({
+    drainMs,
+    isHeld,
+  }: {
+    readonly drainMs: number;
+    readonly isHeld: boolean;
+  }): Promise<void> {
+    const { host, model } = this.#options;
+    if (isHeld) {
+      this.#isHeld = true;
+      this.#reason = HELD;
+      host.failed(model.name);
+    }
+    this.#isWanted = false;
+    this.#unloading ??= this.#unload(drainMs).finally(() => {
+      this.#unloading = undefined;
+    });
+    return this.#unloading;
+  }
+
+  async #unload(drainMs: number): Promise<void> {
+    const { host, model, log } = this.#options;
+    const replica = this.#replica;
+    if (replica !== undefined) {
+      log.info({ ...replica.counts }, 'unloading a model');
+      host.lost(model.name);
+      this.#setState('draining');
+      await replica.idleWithin(drainMs);
+      await replica.close();
+    }
+    // Out of `failed`, too: a request may load it again.
+    this.#onFileChanged?.();
+    if (!this.#isWanted) this.#setState(this.#restingState);
+  }
+
+  get #restingState(): ModelState {
+    return this.#isHeld ? 'stopped' : 'unloaded';
+  }
+
+  /** Workers are spawned soon after this. Idempotent. */
   start(): void {
     this.#options.observer.workerState(this.#options.model.name, this.#state);
     this.#running ??= this.#run();
@@ -124,6 +262,7 @@ export class Supervisor {
   tick(nowMs: number, isLate: boolean): void {
     const { observer, model } = this.#options;
     this.#replica?.tick(nowMs, isLate);
+    this.#unloadWhenIdle(nowMs);
     const vitals = this.#replica?.vitals(nowMs);
     if (vitals !== undefined) {
       const { steps, rssBytes, gpuBytes, kvUsedTokens } = vitals.heartbeat;
@@ -131,6 +270,13 @@ export class Supervisor {
       observer.workerVitals(model.name, { ageMs, steps, rssBytes, gpuBytes, kvUsedTokens });
     }
     if (this.#onFileChanged !== undefined) void this.#checkFile(nowMs);
+  }
+
+  #unloadWhenIdle(nowMs: number): void {
+    const { keepAliveMs } = this.#options.model;
+    if (keepAliveMs === undefined || this.#state !== 'ready') return;
+    if (this.#replica!.counts.active > 0) this.#usedMs = nowMs;
+    if (nowMs - this.#usedMs >= keepAliveMs) void this.unload({ drainMs: 0, isHeld: false });
   }
 
   /** No new calls are given from here on; the state says so. */
@@ -157,23 +303,60 @@ export class Supervisor {
 
   async #run(): Promise<void> {
     while (!this.#isStopped) {
-      const end = await this.#serve();
+      if (!this.#isWanted) {
+        await this.#untilWanted();
+        continue;
+      }
+      const leave = await this.#options.gate.enter();
+      if (this.#isStopped || !this.#isWanted) {
+        leave();
+        continue;
+      }
+      const end = await this.#serve(leave);
+      leave();
+      this.#replica = undefined;
       if (this.#isStopped) return;
-      const delayMs = end.isFinal
+      // It went because it was told to.
+      if (this.#unloading !== undefined) continue;
+      if (end.startError !== undefined && OUT_OF.has(end.startError)) {
+        await this.#startLater(end.startError);
+        continue;
+      }
+      const nowMs = this.#options.clock.nowMs();
+      const isHopeless = end.isFinal || (this.#isProbing && !end.wasReady);
+      const delayMs = isHopeless
         ? undefined
-        : this.#restarts.died({ hadLoaded: end.wasReady, nowMs: this.#options.clock.nowMs() });
-      if (delayMs === undefined) await this.#fail(end.reason);
+        : this.#restarts.died({ hadLoaded: end.wasReady, nowMs });
+      this.#isProbing = false;
+      if (delayMs === undefined) await this.#fail(end);
       else await this.#restart(end.error, delayMs);
     }
   }
 
+  async #untilWanted(): Promise<void> {
+    this.#setState(this.#restingState);
+    await this.#untilStopped((resolve) => {
+      this.#onWanted = resolve;
+      return undefined;
+    });
+    this.#onWanted = undefined;
+  }
+
+  async #startLater(code: string): Promise<void> {
+    const delayMs = Math.min(START_DELAY_MAX_MS, START_DELAY_MS * 2 ** this.#startFailures);
+    this.#startFailures += 1;
+    this.#options.log.warn({ code, delayMs }, 'the system cannot start a process now');
+    await this.#untilStopped((resolve) => setTimeout(resolve, delayMs));
+  }
+
   /** One worker from its start to its end. */
-  #serve(): Promise<ReplicaEnd> {
+  #serve(onBegun: () => void): Promise<ReplicaEnd> {
     const { model, settings, clock, host } = this.#options;
     this.#fileStamp = stamp(model.path);
     const process = this.#spawn();
     const log = this.#options.log.child({ worker: process.name, pid: process.pid });
     const beganMs = clock.nowMs();
+    this.#startedMs = beganMs;
     log.info({}, 'worker started');
     this.#progress = undefined;
     this.#setState('starting');
@@ -183,7 +366,11 @@ export class Supervisor {
       settings,
       clock,
       log,
-      onLoading: () => this.#setState('loading'),
+      onLoading: () => {
+        onBegun();
+        this.#startFailures = 0;
+        this.#setState('loading');
+      },
       onProgress: (fraction) => {
         this.#progress = fraction;
       },
@@ -201,9 +388,9 @@ export class Supervisor {
     this.#prespawned = undefined;
     this.#spawned += 1;
     if (adopted !== undefined) return adopted;
-    const { model, settings, newRunId } = this.#options;
+    const { model, settings, newRunId, register } = this.#options;
     const { environment, nodeArgs, entry } = settings;
-    return spawnWorker({
+    const spec = {
       model: model.name,
       backend: model.backend,
       number: this.#spawned,
@@ -211,7 +398,8 @@ export class Supervisor {
       environment,
       nodeArgs,
       entry,
-    });
+    };
+    return spawnRegistered(spec, register);
   }
 
   #ready(loaded: LoadedMessage, { log, tookMs }: { log: Log; tookMs: number }): void {
@@ -219,6 +407,9 @@ export class Supervisor {
     this.#loaded = loaded;
     this.#progress = undefined;
     this.#restarts.loaded();
+    if (this.#isProbing) this.#restarts.forget();
+    this.#isProbing = false;
+    this.#reason = undefined;
     this.#setState('ready');
     observer.modelLoaded(model.name, tookMs);
     log.info({ tookMs: Math.round(tookMs), parts: loaded.loadMs }, 'model loaded');
@@ -234,20 +425,34 @@ export class Supervisor {
     await this.#untilStopped((resolve) => setTimeout(resolve, delayMs));
   }
 
-  async #fail(reason: string): Promise<void> {
-    const { host, model, log } = this.#options;
+  async #fail({ reason, isFinal }: ReplicaEnd): Promise<void> {
+    const { host, model, log, clock } = this.#options;
+    const nowMs = clock.nowMs();
+    const probeMs = isFinal ? undefined : this.#restarts.failed(nowMs);
+    this.#probeAtMs = probeMs === undefined ? undefined : nowMs + probeMs;
     this.#reason = reason.replace(/\s+/g, ' ').trim();
     this.#setState('failed');
-    log.error({ reason: this.#reason }, 'model failed');
+    log.error({ reason: this.#reason, probeMs }, 'model failed');
     host.failed(model.name);
+    let hasChanged = false;
     await this.#untilStopped((resolve) => {
-      this.#onFileChanged = resolve;
-      return undefined;
+      this.#onFileChanged = () => {
+        hasChanged = true;
+        resolve();
+      };
+      return probeMs === undefined ? undefined : setTimeout(resolve, probeMs);
     });
     this.#onFileChanged = undefined;
+    this.#probeAtMs = undefined;
     if (this.#isStopped) return;
+    if (!hasChanged) {
+      log.info({}, 'a failed model is tried again');
+      this.#isProbing = true;
+      return;
+    }
     log.info({}, 'the file of a failed model has changed: it is tried again');
     this.#restarts.forget();
+    if (this.#isHeld) return;
     this.#reason = undefined;
     host.revived(model.name);
   }
@@ -283,6 +488,9 @@ export class Supervisor {
     if (next === this.#state) return;
     this.#state = next;
     this.#options.observer.workerState(this.#options.model.name, next);
+    const waiting = this.#onChange;
+    this.#onChange = [];
+    for (const resolve of waiting) resolve();
   }
 }
 

@@ -77,6 +77,8 @@ export class WorkerProcess {
   readonly stream: Duplex;
   /** How it ended, in words, once its pipes are read. Never rejects. */
   readonly exited: Promise<string>;
+  /** `EAGAIN` and the like, when the system could not start it. */
+  startError: string | undefined;
   readonly #child: ChildProcess | undefined;
   readonly #output = { stdout: new OutputLines(), stderr: new OutputLines() };
   readonly #pipesClosed: Promise<unknown>[] = [];
@@ -87,6 +89,7 @@ export class WorkerProcess {
     this.spec = spec;
     if (child instanceof Error) {
       this.stream = closedStream();
+      this.startError = codeOf(child);
       this.exited = Promise.resolve(`could not be started: ${child.message}`);
       this.#hasExited = true;
       return;
@@ -163,7 +166,9 @@ export class WorkerProcess {
       });
       child.on('error', (error) => {
         // With a pid it is a signal that could not be sent, and 'exit' is still to come.
-        if (child.pid === undefined) resolve(`could not be started: ${error.message}`);
+        if (child.pid !== undefined) return;
+        this.startError = codeOf(error);
+        resolve(`could not be started: ${error.message}`);
       });
     });
     this.kill();
@@ -183,6 +188,10 @@ export class WorkerProcess {
       // ESRCH: the group is empty, which is what we wanted.
     }
   }
+}
+
+function codeOf(error: Error): string {
+  return 'code' in error ? String(error.code) : 'unknown';
 }
 
 function closed(stream: NodeJS.EventEmitter): Promise<void> {

@@ -61,19 +61,56 @@ describe('a worker that dies', () => {
     expect(error?.message).toContain('Two workers died with this request');
     expect((await other).text).toBe('fine');
     expect(band.pids).toHaveLength(3);
+    // Sent again it reaches no worker.
+    const again = await band.ask('[[die]]x');
+    expect(again.error?.message).toMatch(/died with this very prompt; it is refused for \d+ s/);
+    expect(again.error?.retryable).toBe(false);
+    expect((await band.ask('[[tokens:1]]x')).error).toBeUndefined();
+    expect(band.pids).toHaveLength(3);
+  });
+
+  test('again and again after its first token: a client that tries again kills two, not all', async () => {
+    const band = await start({ slots: 1 });
+    const first = await band.ask('[[die-after:2]][[tokens:9]]x');
+    expect(first.error?.message).toContain('was ended by');
+    const second = await band.ask('[[die-after:2]][[tokens:9]]x');
+    expect(second.error?.message).toContain('Two workers died with this request');
+    const third = await band.ask('[[die-after:2]][[tokens:9]]x');
+    expect(third.error?.message).toContain('it is refused for');
+    await band.until(() => band.orchestrator.models()[0]!.state === 'ready');
+    expect(band.pids).toHaveLength(3);
   });
 
   test('again and again while serving: the model fails, and says so at once', async () => {
     const band = await start({ slots: 1, worker: { restartMax: 2 } });
     for (let death = 0; death < 3; death++) {
-      const { error } = await band.ask('[[die-after:2]][[tokens:9]]x');
+      const { error } = await band.ask(`[[die-after:2]][[tokens:9]]${death}`);
       expect(error?.code).toBe('worker_crashed');
     }
     await band.until(() => band.orchestrator.models()[0]!.state === 'failed');
     const { error } = await band.ask('x');
     expect(error?.code).toBe('model_failed');
-    expect(error?.retryable).toBe(false);
+    // By then it is tried again.
+    const { retryAfterMs } = error!.toJSON() as { retryAfterMs: number };
+    expect(retryAfterMs).toBeGreaterThan(50_000);
     expect(band.pids).toHaveLength(3);
+  });
+
+  test('too often, and is well again: one worker is tried, and opens the model when it has loaded', async () => {
+    const setup = { models: { a: { abortOnLoad: true } } };
+    const band = make({ ...setup, worker: { restartMax: 1, probeAfterMs: 300 } });
+    await band.orchestrator.start();
+    await band.until(() => band.count('workerState', ([, state]) => state === 'failed') === 1);
+    expect(band.pids).toHaveLength(2);
+    // The first probe finds it as it was: one worker, no more.
+    await band.until(() => band.count('workerState', ([, state]) => state === 'failed') === 2);
+    expect(band.pids).toHaveLength(3);
+    const { error } = await band.ask('x');
+    expect([error?.code, error?.retryable]).toEqual(['model_failed', true]);
+    band.write('a', {});
+    await band.until(() => band.orchestrator.models()[0]!.state === 'ready');
+    expect(band.orchestrator.models()[0]!.reason).toBeUndefined();
+    expect((await band.ask('well again')).text).toBe('well again');
   });
 
   test.each([

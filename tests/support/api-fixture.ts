@@ -6,6 +6,7 @@ import { systemClock } from '../../src/core/clock.ts';
 import { type Gate, openGate } from '../../src/core/gate.ts';
 import type { Log, LogFields } from '../../src/core/log.ts';
 import { ScriptedEngine, type ScriptedEngineOptions } from './scripted-engine.ts';
+import { ScriptedOperator } from './scripted-operator.ts';
 
 export interface LogLine {
   readonly level: string;
@@ -17,6 +18,7 @@ export interface ApiFixture {
   readonly app: App;
   readonly admin: App;
   readonly engine: ScriptedEngine;
+  readonly operator: ScriptedOperator;
   readonly metrics: Metrics;
   readonly lines: LogLine[];
   /** The port rule's set: fill it once the port is known. */
@@ -31,6 +33,7 @@ export function makeApi(
   gate: Gate = openGate,
 ): ApiFixture {
   const engine = new ScriptedEngine(engineOptions);
+  const operator = new ScriptedOperator();
   const lines: LogLine[] = [];
   const metrics = new Metrics();
   const ports = new Set([TEST_PORT, 80]);
@@ -38,6 +41,8 @@ export function makeApi(
   const deps: ApiDeps = {
     engine,
     gate,
+    operator,
+    drain: () => operator.told.push('drain'),
     log: collectingLog(lines),
     clock: systemClock,
     metrics,
@@ -59,7 +64,15 @@ export function makeApi(
       ...settings,
     },
   };
-  return { app: createApp(deps), admin: createAdminApp(deps), engine, metrics, lines, ports };
+  return {
+    app: createApp(deps),
+    admin: createAdminApp(deps),
+    engine,
+    operator,
+    metrics,
+    lines,
+    ports,
+  };
 }
 
 function collectingLog(lines: LogLine[]): Log {

@@ -34,6 +34,8 @@ export interface HearthProcess {
   readonly child: ChildProcess;
   /** Resolves with `ready` or `failed`, once the model is one of them. */
   readonly modelSettled: Promise<{ readonly event: string; readonly reason?: string }>;
+  /** The exit code, once it has ended. */
+  readonly exited: Promise<number | null>;
   /** Everything written so far, for messages of failed tests. */
   output(): string;
   stop(): Promise<number | null>;
@@ -91,6 +93,7 @@ export async function startHearth(options: HearthOptions): Promise<HearthProcess
     model,
     child,
     modelSettled,
+    exited: ended.then(([code]) => code as number | null),
     output: () => written,
     async stop() {
       child.kill('SIGTERM');

@@ -27,6 +27,8 @@ export interface Setup {
   readonly slots?: number;
   /** 0: tests of one class need no lane for another. */
   readonly highSpare?: number;
+  readonly preload?: boolean;
+  readonly keepAliveMs?: number;
   /** A program in tests/fixtures/workers instead of the real worker. */
   readonly fixture?: string;
   readonly worker?: Partial<OrchestratorOptions['worker']>;
@@ -55,6 +57,8 @@ export class Orchestra {
     models = { a: {} },
     slots = 2,
     highSpare = 0,
+    preload = true,
+    keepAliveMs,
     fixture,
     worker,
     limits,
@@ -71,6 +75,8 @@ export class Orchestra {
         highSpare,
         contextTokens: 4_096,
         threads: 1,
+        preload,
+        keepAliveMs,
         gpu: 'off',
         defaults: {},
       })),
@@ -93,6 +99,7 @@ export class Orchestra {
         stepFloorMs: 10_000,
         restartMax: 3,
         restartPeriodMs: 60_000,
+        probeAfterMs: 60_000,
         environment: { PATH: process.env.PATH ?? '' },
         ...(fixture === undefined
           ? {}

@@ -30,7 +30,8 @@ export function ready(exchange: Exchange): Response {
   const states = isKnown
     ? { models: models.map((model) => ({ name: model.name, ...modelState(model) })) }
     : {};
-  if (models.some(({ state }) => state === 'ready')) {
+  // One that is not loaded is loaded by its first request.
+  if (models.some(({ state }) => state === 'ready' || state === 'unloaded')) {
     return exchange.json(200, { status: 'ready', ...states });
   }
   const error = whyNotReady(models, isKnown);

@@ -1,4 +1,8 @@
 /** The server a chat talks to: the one at `--url`, the one that runs, or one of its own. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 import type { ModelInfo } from '../../core/engine.ts';
 import { silentLog } from '../../core/log.ts';
 import { keyHeaders } from '../api-key.ts';
@@ -40,9 +44,15 @@ export async function openServer(flags: ServerFlags, around: Surroundings): Prom
 
   const models = await findServedModels(config, flags.model, around);
   const loaded = Promise.withResolvers<void>();
+  // Ports and state of its own, so that it never is in the way of a real server; and no keys.
+  const stateDir = mkdtempSync(join(tmpdir(), 'hearth-chat-'));
   const server = await startServer({
-    // Ports of its own, so that it never is in the way of a real server.
-    config: { ...config, server: { ...config.server, port: 0, adminPort: 0 } },
+    config: {
+      ...config,
+      server: { ...config.server, hosts: ['127.0.0.1'], port: 0, adminPort: 0 },
+      paths: { ...config.paths, stateDir },
+      keys: [],
+    },
     models,
     context: around.context,
     log: silentLog,
@@ -52,7 +62,10 @@ export async function openServer(flags: ServerFlags, around: Surroundings): Prom
   const chat: ChatServer = {
     baseUrl: urlOf({ host, port: server.port }),
     models: models.map(({ name }) => name),
-    close: () => server.close(),
+    close: async () => {
+      await server.close();
+      rmSync(stateDir, { recursive: true, force: true });
+    },
   };
   const progress = new Progress(process.stderr);
   using _bar = process.stderr.isTTY ? startLoadBar(server.engine, progress) : undefined;

@@ -1,6 +1,7 @@
 /**
  * `hearth doctor`: looks at everything a server needs and says what is missing and what to do.
- * It changes nothing and shows no secrets: facts about the machine, paths, ports.
+ * It shows no secrets: facts about the machine, paths, ports. It changes nothing, but that workers which a
+ * dead server left behind are ended.
  *
  * Exits  0 · 1 when something must be mended first.
  */
@@ -16,6 +17,7 @@ import { checkGpu, nativeVersion } from './gpu.ts';
 import { checkMachine } from './machine.ts';
 import { checkNative } from './native.ts';
 import { checkPort } from './ports.ts';
+import { checkWorkers } from './workers.ts';
 
 export async function doctor(
   flags: ConfigFlags & { readonly json?: boolean },
@@ -51,6 +53,7 @@ async function checkConfigured(flags: ConfigFlags, context: CliContext): Promise
     good('configuration', read.file ?? 'no file; everything is by default'),
     checkFolder('state folder', paths.stateDir),
     checkFolder('models folder', paths.modelsDir),
+    await checkWorkers(paths.stateDir),
     await checkPort('main port', server.hosts, server.port),
     await checkPort('admin port', server.hosts, server.adminPort),
     ...checkModels(read, context),

@@ -504,6 +504,35 @@ describe('completions', () => {
   });
 });
 
+describe('the admin port', () => {
+  test('tells the operator about workers, in seconds and bytes', async () => {
+    const { admin } = setUp();
+    const response = await admin.request('/admin/workers');
+    expect([response.status, await response.json()]).toEqual([200, { workers: [] }]);
+  });
+
+  test.each([
+    ['/admin/load/a%2Fb', 'load a/b', { name: 'a/b', state: 'ready' }],
+    ['/admin/unload/scripted', 'unload scripted', { name: 'scripted', state: 'unloaded' }],
+    ['/admin/recycle/scripted', 'recycle scripted', { name: 'scripted', state: 'ready' }],
+    ['/admin/stop/scripted-1', 'stop scripted-1', { name: 'scripted-1', state: 'stopped' }],
+    ['/admin/drain', 'drain', { status: 'draining' }],
+  ])('POST %s does what it says', async (path, told, body) => {
+    const { admin, operator } = setUp();
+    const response = await admin.request(path, { method: 'POST' });
+    expect([response.status < 300, await response.json()]).toEqual([true, body]);
+    expect(operator.told).toEqual([told]);
+  });
+
+  test('changes nothing on GET, for unknown models, or from the main port', async () => {
+    const { admin, request, operator } = setUp();
+    expect((await admin.request('/admin/unload/scripted')).status).toBe(405);
+    expect((await admin.request('/admin/load/nobody', { method: 'POST' })).status).toBe(404);
+    expect((await request('/admin/unload/scripted', { method: 'POST' })).status).toBe(404);
+    expect(operator.told).toEqual([]);
+  });
+});
+
 describe('openapi.json', () => {
   test('is OpenAPI 3.1 whose every reference and schema holds', async () => {
     const { request } = setUp();

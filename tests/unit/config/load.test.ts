@@ -90,6 +90,7 @@ describe('loadConfig', () => {
     ['MLX_ADMIN_PORT', '9000', 'server', 'adminPort', 9000],
     ['MLX_QUEUE_REJECT_THRESHOLD', '50', 'limits', 'queueDepthMax', 50],
     ['MLX_QUEUE_MAX_DEPTH', '40', 'limits', 'queueDepthWarn', 40],
+    ['MLX_IDLE_TIMEOUT', '300', 'modelDefaults', 'keepAliveMs', 300_000],
     ['HEARTH_STATE_DIR', '/s', 'paths', 'stateDir', '/s'],
     ['HEARTH_LLAMA_PATH', 'public', 'worker', 'llamaPath', 'public'],
     ['HF_HOME', '/hf', 'paths', 'modelsDir', '/hf/hearth'],
@@ -100,7 +101,6 @@ describe('loadConfig', () => {
 
   // SP-078
   test.each([
-    ['MLX_IDLE_TIMEOUT', '300'],
     ['MLX_LOG_DIR', '/var/log'],
     ['MLX_USE_STDIO', '1'],
     ['HEARTH_TIER', 'auto'],
@@ -356,11 +356,7 @@ describe('a bad configuration', () => {
       ':4: keys.0.expires_at = "soon" is not a time',
     ],
     ['tool pools', '[pools.tools]\nsize = 4', ':1: pools: not built yet'],
-    [
-      'idle unloading',
-      '[models."a.b"]\npath = "a"\nkeep_alive_s = 3',
-      ':3: models.a.b.keep_alive_s: not built yet',
-    ],
+    ['pinning', '[models."a.b"]\npath = "a"\npin = true', ':3: models.a.b.pin: not built yet'],
     ['what is not TOML', '[server]\nport = = 3', ':2: this is not TOML'],
     ['a key twice', '[log]\nlevel = "info"\nlevel = "info"', ':3: this is not TOML'],
     ['a date', '[log]\nlevel = 2026-01-01', ':2: log.level'],

@@ -15,6 +15,8 @@ const options: CatalogueOptions = {
   contextTokens: 8192,
   threads: 'auto',
   gpu: 'auto',
+  preload: true,
+  keepAliveMs: undefined,
   cores: 8,
 };
 
@@ -37,6 +39,8 @@ describe('makeCatalogue', () => {
         highSpare: 1,
         contextTokens: 8192,
         threads: 6,
+        preload: true,
+        keepAliveMs: undefined,
         gpu: 'auto',
         options: { llamaPath: 'public' },
         defaults: {},
@@ -49,6 +53,8 @@ describe('makeCatalogue', () => {
         highSpare: 1,
         contextTokens: 512,
         threads: 2,
+        preload: true,
+        keepAliveMs: undefined,
         gpu: 'off',
         options: { llamaPath: 'public' },
         defaults: {},

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 
 import { Restarts } from '../../../src/orchestrator/restarts.ts';
 
-const LIMITS = { restartMax: 3, restartPeriodMs: 60_000 };
+const LIMITS = { restartMax: 3, restartPeriodMs: 60_000, probeAfterMs: 30_000 };
 
 test('three restarts in the period, the first at once, then none', () => {
   const restarts = new Restarts(LIMITS);
@@ -38,7 +38,7 @@ test('no restart is allowed with a limit of 0', () => {
 });
 
 test('the pause is bounded, and a model that is tried anew starts anew', () => {
-  const restarts = new Restarts({ restartMax: 50, restartPeriodMs: 1e9 });
+  const restarts = new Restarts({ ...LIMITS, restartMax: 50, restartPeriodMs: 1e9 });
   let longest = 0;
   for (let death = 0; death < 50; death++) {
     longest = Math.max(longest, restarts.died({ hadLoaded: true, nowMs: death }) ?? Infinity);
@@ -47,4 +47,22 @@ test('the pause is bounded, and a model that is tried anew starts anew', () => {
   expect(restarts.died({ hadLoaded: true, nowMs: 51 })).toBeUndefined();
   restarts.forget();
   expect(restarts.died({ hadLoaded: true, nowMs: 52 })).toBe(0);
+});
+
+test('a failed model is tried again ever later, up to ten minutes', () => {
+  const restarts = new Restarts(LIMITS);
+  let nowMs = 0;
+  const delays = Array.from({ length: 7 }, () => {
+    const delayMs = restarts.failed(nowMs);
+    nowMs += delayMs + 1_000;
+    return delayMs / 1_000;
+  });
+  expect(delays).toEqual([30, 60, 120, 240, 480, 600, 600]);
+});
+
+test('one that was well for long after its probe begins anew', () => {
+  const restarts = new Restarts(LIMITS);
+  restarts.failed(0);
+  restarts.failed(31_000);
+  expect(restarts.failed(31_000 + 180_000)).toBe(30_000);
 });
