@@ -3,12 +3,15 @@
  *
  * Load    Poisson arrivals and bursts, heavy-tailed lengths, three classes, ten keys; 0.7 to 3 times
  *         what the machine can do, with the limits of a default configuration. Then saturation, where
- *         every class always has somebody waiting.
+ *         every class always has somebody waiting. Also the arrivals of a server's own log (`--log FILE`).
  * FIFO    the same scheduler with one class, one key and no spare slot.
  * Bars    token shares within 5 % of the weights; Jain's index over equal keys ≥ 0.99; no inversion
  *         inside (class, key); ≤ 50 µs a decision with 10,000 waiting; throughput ≥ 0.99 × FIFO; no
  *         window of the limiter over its limit in 10⁶ random schedules, checked by brute force.
  */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
 import { makeRandom } from '../src/cli/bench/prompts.ts';
 import { PRIORITIES, type Priority } from '../src/core/priority.ts';
 import type { SchedulerLimits } from '../src/orchestrator/scheduler.ts';
@@ -16,6 +19,7 @@ import { SlidingWindow } from '../src/orchestrator/sliding-window.ts';
 import { anybody, KEYS, LIMITS, LOADS, MACHINE, poisson, request, SEED } from './lib/arrivals.ts';
 import type { BenchOptions } from './lib/options.ts';
 import { at, figuresOf, inversions, percent } from './lib/queue-figures.ts';
+import { readArrivals } from './lib/recorded.ts';
 import { Report } from './lib/report.ts';
 import { type Arrival, type Served, simulate } from './lib/simulate.ts';
 
@@ -25,38 +29,51 @@ const ENDLESS: SchedulerLimits = {
   queueDepthHighSpare: 0,
   queueTimeoutMs: { high: 1e12, normal: 1e12, low: 1e12 },
 };
+/** 120 s of three classes and ten keys on a server at 0.7 of what it can do. */
+const RECORDED = fileURLToPath(new URL('recorded/mixed.log', import.meta.url));
+const RECORDED_SPEEDS = [1, 3] as const;
 const OPEN_REQUESTS = 100_000;
 const SATURATED_REQUESTS = 1_000_000;
 const WAITING = 10_000;
 const SCHEDULES = 1_000_000;
 const SCHEDULE_TRIES = 12;
 
-export async function runSched(_options: BenchOptions): Promise<number> {
+export async function runSched({ log = RECORDED }: BenchOptions): Promise<number> {
   const report = new Report('sched', 'The scheduler in simulated time');
   report.note(
     `${MACHINE.slots} slots and ${MACHINE.spare} spare, ${1000 * MACHINE.readTokensPerMs} prompt tokens a second and ${MACHINE.stepMs} ms a token in each; seed ${SEED}.`,
   );
-  openLoad(report);
+  openLoad(report, readFileSync(log, 'utf8'));
   saturation(report);
   manyWaiting(report);
   limiterChecked(report);
   return report.finish();
 }
 
-/** Poisson arrivals; at 1.5 × also in bursts of twenty. */
-function openLoad(report: Report): void {
+/** Poisson arrivals; at 1.5 × also in bursts of twenty; and those of a server's log, as they came and faster. */
+function openLoad(report: Report, log: string): void {
   const rows: string[][] = [];
-  for (const [load, burst] of [...LOADS.map((one) => [one, 1] as const), [1.5, 20] as const]) {
-    const name = `${load} ×${burst > 1 ? ' in bursts' : ''}`;
-    const ours = runOpen(load, burst, false);
-    const fifo = runOpen(load, burst, true);
+  const poissons = [...LOADS.map((load) => [load, 1] as const), [1.5, 20] as const];
+  const loads: readonly (readonly [name: string, arrivals: () => Iterable<Arrival>])[] = [
+    ...poissons.map(([load, burst]) => {
+      const name = `${load} ×${burst > 1 ? ' in bursts' : ''}`;
+      const plan = { load, burst, count: OPEN_REQUESTS };
+      return [name, () => poisson(makeRandom(SEED), plan)] as const;
+    }),
+    ...RECORDED_SPEEDS.map((speed) => {
+      return [`recorded, ${speed} × as fast`, () => readArrivals(log, speed)] as const;
+    }),
+  ];
+  for (const [name, arrivals] of loads) {
+    const ours = runOpen(arrivals(), false);
+    const fifo = runOpen(arrivals(), true);
     for (const priority of PRIORITIES) {
       const of = (served: readonly Served[]) => served.filter((one) => one.priority === priority);
       rows.push([name, priority, ...figuresOf(of(ours.served)), ...figuresOf(of(fifo.served))]);
     }
     const throughput = ours.tokensPerS / fifo.tokensPerS;
     report.note(
-      `${name} capacity: ${ours.preemptions} preemptions; tokens/s ${throughput.toFixed(3)} × FIFO; longest wait of low ${longestWait(ours.served, 'low')} s, FIFO ${longestWait(fifo.served, 'low')} s.`,
+      `${name}: ${ours.preemptions} preemptions; tokens/s ${throughput.toFixed(3)} × FIFO; longest wait of low ${longestWait(ours.served, 'low')} s, FIFO ${longestWait(fifo.served, 'low')} s.`,
     );
     report.bar({
       name: `${name}: tokens/s against FIFO`,
@@ -80,10 +97,10 @@ function openLoad(report: Report): void {
   );
 }
 
-function runOpen(load: number, burst: number, isFifo: boolean) {
+function runOpen(arrivals: Iterable<Arrival>, isFifo: boolean) {
   const served: Served[] = [];
   const { endedMs, preemptions } = simulate({
-    arrivals: poisson(makeRandom(SEED), { load, burst, count: OPEN_REQUESTS }),
+    arrivals,
     machine: isFifo ? { ...MACHINE, spare: 0 } : MACHINE,
     limits: LIMITS,
     asOne: isFifo,

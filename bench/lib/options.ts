@@ -7,6 +7,8 @@ export interface BenchOptions {
   readonly models: readonly BenchModel[];
   readonly streams: readonly number[];
   readonly rounds: number;
+  /** Of `sched`: a server's log whose arrivals are driven again. */
+  readonly log: string | undefined;
   /** Aborted when the bench is told to stop. */
   readonly signal: AbortSignal;
 }
@@ -18,6 +20,7 @@ export function parseOptions(args: readonly string[], signal: AbortSignal): Benc
       models: { type: 'string', default: Object.keys(BENCH_MODELS).join(',') },
       streams: { type: 'string', default: '1,2,4,8' },
       rounds: { type: 'string', default: '5' },
+      log: { type: 'string' },
     },
   });
   const models = values.models.split(',').map((name) => {
@@ -35,6 +38,7 @@ export function parseOptions(args: readonly string[], signal: AbortSignal): Benc
     models,
     streams: numbers('streams', values.streams),
     rounds: numbers('rounds', values.rounds)[0]!,
+    log: values.log,
     signal,
   };
 }
