@@ -159,10 +159,12 @@ export class Exchange {
     if (error !== undefined) fields.code = error.code;
 
     if (status === 500) deps.log.error({ ...fields, err: error }, 'request failed');
-    else if (status > 500) {
+    else if (this.isProbe && (status < 400 || status === 503)) {
+      // "Not ready yet" is an answer, too.
+      deps.log.debug(fields, 'request finished');
+    } else if (status > 500) {
       deps.log.warn({ ...fields, reason: error?.message, ...error?.detail }, 'request failed');
-    } else if (this.isProbe && status < 400) deps.log.debug(fields, 'request finished');
-    else deps.log.info(fields, 'request finished');
+    } else deps.log.info(fields, 'request finished');
   }
 
   #headers(contentType: string | undefined, extra: Headers | undefined): Headers {

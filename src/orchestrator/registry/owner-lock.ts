@@ -56,7 +56,8 @@ export class OwnerLock implements Disposable {
       throw unusable(path, error);
     }
     try {
-      db.exec('BEGIN EXCLUSIVE');
+      // Nothing is ever written, so a full disk is no reason not to start: no journal.
+      db.exec('PRAGMA journal_mode = OFF; BEGIN EXCLUSIVE');
     } catch (error) {
       db.close();
       if ((error as { errcode?: number }).errcode === BUSY) throw taken(stateDir);
