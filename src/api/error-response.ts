@@ -40,6 +40,7 @@ export const STATUS = {
   worker_protocol: 502,
   queue_full: 503,
   model_loading: 503,
+  insufficient_memory: 503,
   draining: 503,
   model_failed: 503,
   worker_hung: 504,

@@ -109,6 +109,9 @@ export class Metrics implements Observer {
   readonly #gpu = this.#gauge('worker_gpu_bytes', 'GPU memory of a worker', ['model']);
   readonly #kvTokens = this.#gauge('kv_tokens', 'Tokens in KV caches', ['model', 'state']);
   readonly #loaded = this.#gauge('model_loaded', '1 when a model can answer', ['model']);
+  readonly #evictions = this.#counter('model_evictions_total', 'Unloaded for another model', [
+    'model',
+  ]);
   readonly #loadTime = this.#histogram('model_load_seconds', 'Time to load a model', ['model']);
 
   /** Since the last scrape: an average over days would hide every stall. */
@@ -263,6 +266,10 @@ export class Metrics implements Observer {
     const gained = vitals.steps >= before ? vitals.steps - before : vitals.steps;
     this.#decodeSteps.inc({ model }, gained);
     this.#steps.set(model, vitals.steps);
+  }
+
+  evicted(model: string): void {
+    this.#evictions.inc({ model });
   }
 
   modelLoaded(model: string, loadMs: number): void {

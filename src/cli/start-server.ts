@@ -11,6 +11,7 @@
  * close last: what the last requests used is written then.
  */
 import { randomUUID } from 'node:crypto';
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -51,6 +52,8 @@ export interface RunningServer {
   destroy(reason: Error): Promise<void>;
 }
 
+/** The rest is for the system and its other programs. */
+const MEMORY_SHARE = 0.75;
 /** Once running requests have ended, their last bytes need a moment to go out. */
 const LAST_BYTES_MS = 1_000;
 
@@ -81,8 +84,9 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const open: HttpServer[] = [];
   let started: Orchestrator | undefined;
   try {
-    const [{ Orchestrator }, { WatchedMetrics }] = await Promise.all([
+    const [{ Orchestrator }, { MemoryBook }, { WatchedMetrics }] = await Promise.all([
       import('../orchestrator/orchestrator.ts'),
+      import('../orchestrator/memory/memory-book.ts'),
       import('./model-events.ts'),
     ]);
     const clock = systemClock;
@@ -104,6 +108,10 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       observer: metrics,
       newRunId: randomUUID,
       register: registry,
+      memory: {
+        budgetBytes: limits.memoryBudgetBytes ?? defaultMemoryBudget(),
+        book: new MemoryBook(config.paths.stateDir),
+      },
       prespawned,
     });
     started = orchestrator;
@@ -172,6 +180,13 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     held.dispose();
     throw error;
   }
+}
+
+/** Of the machine, or of the container that holds us. */
+function defaultMemoryBudget(): number {
+  const constrained = process.constrainedMemory();
+  const bytes = constrained > 0 ? Math.min(totalmem(), constrained) : totalmem();
+  return Math.floor(bytes * MEMORY_SHARE);
 }
 
 function openRegistry({ paths }: Config, log: Log): Registry {

@@ -127,6 +127,7 @@ const NEUTRAL_NUMBERS: Readonly<Record<string, string>> = {
   concurrency_max: '2',
   queue_depth_warn: '50',
   keep_alive_s: '600',
+  memory_budget_bytes: '17179869184',
   all_requests_per_minute: '600',
   all_tokens_per_minute: '1000000',
   aged_after_high_s: '2',

@@ -11,7 +11,6 @@ const KEYS: Readonly<Record<string, string>> = {
   tier: 'sizing by RAM tier',
   'server.use_stdio': 'the stdio transport to workers',
   'log.dir': 'logging to files; Hearth logs to stderr, send that to a file',
-  'models.*.pin': 'unloading models for others that need their memory',
 };
 
 /** What is missing for this key, or undefined when it is simply unknown. */

@@ -108,6 +108,7 @@ const model = z.strictObject({
     .describe('Instead of `[model_defaults] context_tokens`.'),
   threads: threads.optional().describe('Instead of `[model_defaults] threads`.'),
   preload: z.boolean().optional().describe('Instead of `[model_defaults] preload`.'),
+  pin: z.boolean().optional().describe('Never unloaded to make room for another model.'),
   keep_alive_s: keepAlive.optional().describe('Instead of `[model_defaults] keep_alive_s`.'),
   gpu: gpu.optional().describe('Instead of `[model_defaults] gpu`.'),
   defaults: samplingDefaults
@@ -223,6 +224,14 @@ export const SECTIONS = {
         .max(1_073_741_824)
         .default(33_554_432)
         .describe('Largest request body, after decoding.'),
+      memory_budget_bytes: z
+        .int()
+        .min(1)
+        .max(2 ** 50)
+        .optional()
+        .describe(
+          'Memory of all loaded models together. A model that does not fit has unused ones unloaded, or gets 503 `insufficient_memory`. Default: three quarters of the memory of the machine.',
+        ),
       queue_depth_max: z
         .int()
         .min(1)

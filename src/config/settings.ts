@@ -25,6 +25,7 @@ export interface ModelConfig {
   readonly threads?: 'auto' | number | undefined;
   readonly preload?: boolean | undefined;
   readonly keepAliveMs?: number | undefined;
+  readonly pin?: boolean | undefined;
   readonly gpu?: FileModel['gpu'];
   readonly defaults: SamplingDefaults;
 }
@@ -56,6 +57,8 @@ export interface Config {
   };
   readonly limits: {
     readonly bodyMaxBytes: number;
+    /** Undefined: by the memory of the machine. */
+    readonly memoryBudgetBytes: number | undefined;
     readonly queueDepthMax: number;
     readonly queueDepthHighSpare: number;
     readonly queueDepthWarn: number;
@@ -134,6 +137,7 @@ export function toConfig(
     },
     limits: {
       bodyMaxBytes: limits.body_max_bytes,
+      memoryBudgetBytes: limits.memory_budget_bytes,
       queueDepthMax: limits.queue_depth_max,
       queueDepthHighSpare: limits.queue_depth_high_spare,
       queueDepthWarn: limits.queue_depth_warn ?? Math.ceil(limits.queue_depth_max / 2),
@@ -214,6 +218,7 @@ function toModel(name: string, model: FileModel, path: string): ModelConfig {
     threads: model.threads,
     preload: model.preload,
     keepAliveMs: optionalMs(model.keep_alive_s),
+    pin: model.pin,
     gpu: model.gpu,
     // A default that is present and undefined would hide the project's own when spread over it.
     defaults: Object.fromEntries(

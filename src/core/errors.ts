@@ -166,6 +166,13 @@ export const CATALOGUE = {
     means: 'The model is being loaded and the request could not wait for it.',
     remedy: 'Try again after the time in `Retry-After`.',
   },
+  insufficient_memory: {
+    who: 'capacity',
+    means:
+      'The model does not fit into the memory that is left, also after unused models went for it.',
+    remedy:
+      'Come back when other models are idle, unload one, lower `slots` or `context_tokens`, or raise `memory_budget_bytes`.',
+  },
   draining: {
     who: 'capacity',
     means: 'The server is shutting down and takes no new work.',

@@ -51,6 +51,8 @@ export interface Observer {
   workerState(model: string, state: ModelState): void;
   workerRestarted(model: string, reason: string): void;
   workerVitals(model: string, vitals: WorkerVitals): void;
+  /** Unloaded to make room for another one. */
+  evicted(model: string): void;
   modelLoaded(model: string, loadMs: number): void;
 }
 
@@ -71,5 +73,6 @@ export const silentObserver: Observer = {
   workerState: nothing,
   workerRestarted: nothing,
   workerVitals: nothing,
+  evicted: nothing,
   modelLoaded: nothing,
 };

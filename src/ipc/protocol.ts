@@ -69,6 +69,17 @@ const sampling = z.object({
   ignoreEos: z.boolean(),
 });
 
+/** What a model is loaded with. */
+const loadSpec = {
+  path: z.string(),
+  contextTokens: z.int().positive(),
+  slots: z.int().positive(),
+  threads: z.int().positive(),
+  gpu: z.enum(['auto', 'metal', 'cuda', 'vulkan', 'off']),
+  /** For one backend only, such as `llamaPath`; a backend refuses those it does not know. */
+  options: z.record(z.string(), z.string()).optional(),
+};
+
 /** Orchestrator → worker. */
 export const ToWorker = z.discriminatedUnion('type', [
   z.object({
@@ -76,16 +87,9 @@ export const ToWorker = z.discriminatedUnion('type', [
     version: z.literal(VERSION),
     heartbeatIntervalMs: z.int().positive(),
   }),
-  z.object({
-    type: z.literal('load'),
-    path: z.string(),
-    contextTokens: z.int().positive(),
-    slots: z.int().positive(),
-    threads: z.int().positive(),
-    gpu: z.enum(['auto', 'metal', 'cuda', 'vulkan', 'off']),
-    /** For one backend only, such as `llamaPath`; a backend refuses those it does not know. */
-    options: z.record(z.string(), z.string()).optional(),
-  }),
+  /** How much memory would it take? At most once, before `load`. */
+  z.object({ type: z.literal('estimate'), ...loadSpec }),
+  z.object({ type: z.literal('load'), ...loadSpec }),
   z.object({
     type: z.literal('generate'),
     call,
@@ -126,6 +130,8 @@ export const FromWorker = z.discriminatedUnion('type', [
     build: z.string(),
     pid: z.int().positive(),
   }),
+  /** Weights, KV caches of all slots, buffers; in RAM and on the GPU together. */
+  z.object({ type: z.literal('estimated'), needBytes: count }),
   z.object({ type: z.literal('load_progress'), fraction: z.number().min(0).max(1) }),
   z.object({
     type: z.literal('loaded'),
@@ -135,7 +141,7 @@ export const FromWorker = z.discriminatedUnion('type', [
     /** Where the time went: part of loading → ms. */
     loadMs: z.record(z.string(), z.number().nonnegative()),
   }),
-  /** `log` is the tail of what the native library wrote. */
+  /** Also the answer to `estimate`. `log` is the tail of what the native library wrote. */
   z.object({ type: z.literal('load_failed'), reason: z.string(), log: z.string() }),
   z.object({
     type: z.literal('accepted'),
@@ -183,6 +189,7 @@ export const FromWorker = z.discriminatedUnion('type', [
 export type ToWorkerMessage = z.output<typeof ToWorker>;
 export type FromWorkerMessage = z.output<typeof FromWorker>;
 export type GenerateMessage = Extract<ToWorkerMessage, { type: 'generate' }>;
+export type EstimateMessage = Extract<ToWorkerMessage, { type: 'estimate' }>;
 export type LoadMessage = Extract<ToWorkerMessage, { type: 'load' }>;
 export type LoadedMessage = Extract<FromWorkerMessage, { type: 'loaded' }>;
 export type HelloMessage = Extract<FromWorkerMessage, { type: 'hello' }>;

@@ -23,6 +23,7 @@ export interface ModelEntry {
   readonly threads?: 'auto' | number | undefined;
   readonly preload?: boolean | undefined;
   readonly keepAliveMs?: number | undefined;
+  readonly pin?: boolean | undefined;
   readonly gpu?: ModelSpec['gpu'] | undefined;
   readonly defaults: ModelSpec['defaults'];
 }
@@ -77,6 +78,7 @@ export function makeCatalogue(
       contextTokens: entry.contextTokens ?? options.contextTokens,
       threads: threads === 'auto' ? autoThreads : threads,
       preload: entry.preload ?? options.preload,
+      pin: entry.pin ?? false,
       keepAliveMs: entry.keepAliveMs ?? options.keepAliveMs,
       gpu: entry.gpu ?? options.gpu,
       options: options.backendOptions?.[backend],

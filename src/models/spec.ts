@@ -20,6 +20,8 @@ export interface ModelSpec {
   readonly preload: boolean;
   /** Unloaded after so long without a request; undefined: never. */
   readonly keepAliveMs: number | undefined;
+  /** Never unloaded for another model. */
+  readonly pin: boolean;
   readonly gpu: 'auto' | 'metal' | 'cuda' | 'vulkan' | 'off';
   /** For the backend alone, such as `llamaPath`. */
   readonly options?: Readonly<Record<string, string>> | undefined;

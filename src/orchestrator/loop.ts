@@ -46,6 +46,8 @@ export interface ModelDesk {
   readonly reason: string | undefined;
   /** A request has come for it: it is loaded if it is not. */
   wanted(): void;
+  /** There is no room for it. */
+  readonly refusal: HearthError | undefined;
   /** When it has failed: until it may be there again, if ever. */
   readonly retryAfterMs: number | undefined;
   generate(job: GenerateJob, listener: CallListener): RunningCall;
@@ -384,7 +386,8 @@ export class Loop {
   }
 
   #modelFailed(model: string): HearthError {
-    return refusals.modelFailed(model, this.#options.deskOf(model));
+    const desk = this.#options.deskOf(model);
+    return desk.refusal ?? refusals.modelFailed(model, desk);
   }
 
   #whyWaiting(model: string): 'queue' | 'loading' {
@@ -399,6 +402,11 @@ export class Loop {
       const etaMs = this.#scheduler.etaMs(model, position);
       this.#calls.get(key)?.answer.waiting(why, position, etaMs);
     });
+  }
+
+  /** Of those that wait for the model. */
+  waitingFor(model: string): number {
+    return this.#scheduler.counts(model).waiting;
   }
 
   rate(tenant: string): RateState | undefined {

@@ -29,6 +29,9 @@ import type { ModelSpec } from '../models/spec.ts';
 import { abortReason } from './call.ts';
 import type { LimiterOptions } from './limiter.ts';
 import { Loop } from './loop.ts';
+import { MemoryAdmission } from './memory/memory-admission.ts';
+import type { MemoryBook } from './memory/memory-book.ts';
+import type { Evictable } from './memory/memory-budget.ts';
 import * as refusals from './refusals.ts';
 import { noRegister, type WorkerRegister } from './registry/spawn-registered.ts';
 import type { SchedulerLimits } from './scheduler.ts';
@@ -55,6 +58,8 @@ export interface OrchestratorOptions {
   readonly log: Log;
   readonly observer: Observer;
   readonly newRunId: () => string;
+  /** Absent: whether a model fits is not looked at. */
+  readonly memory?: { readonly budgetBytes: number; readonly book: MemoryBook } | undefined;
   /** Told of every worker. Absent: nobody is. */
   readonly register?: WorkerRegister;
   /** First workers that were spawned before this was imported, by the name of their model. */
@@ -94,6 +99,14 @@ export class Orchestrator implements Engine, Operator, AsyncDisposable {
       deskOf: (model) => this.#supervisors.get(model)!,
     });
     const gate = new StartGate({ max: STARTING_MAX, waitMs: STARTING_WAIT_MS });
+    const memory =
+      options.memory &&
+      new MemoryAdmission({
+        ...options.memory,
+        evictable: () => this.#evictable(),
+        evict: (model) => this.#evict(model),
+        log,
+      });
     const settings = { slowReaderMs: SLOW_READER_MS, ...worker };
     const host = this.#host();
     for (const model of models) {
@@ -106,6 +119,7 @@ export class Orchestrator implements Engine, Operator, AsyncDisposable {
         newRunId,
         register: options.register ?? noRegister,
         gate,
+        memory,
         prespawned: prespawned?.get(model.name),
         host,
       });
@@ -169,6 +183,17 @@ export class Orchestrator implements Engine, Operator, AsyncDisposable {
     const supervisor = this.#supervisor(found.model);
     await supervisor.unload({ drainMs: this.#options.worker.drainTimeoutMs, isHeld: true });
     return supervisor.info;
+  }
+
+  #evictable(): readonly Evictable[] {
+    return [...this.#supervisors].flatMap(([model, { evictable }]) =>
+      evictable === undefined || this.#loop.waitingFor(model) > 0 ? [] : [evictable],
+    );
+  }
+
+  async #evict(model: string): Promise<void> {
+    this.#options.observer.evicted(model);
+    await this.#supervisor(model).unload({ drainMs: 0, isHeld: false });
   }
 
   #supervisor(model: string): Supervisor {

@@ -6,6 +6,8 @@ import { CapacityError, RequestError, WorkerError } from '../core/errors.ts';
 import type { Priority } from '../core/priority.ts';
 import type { Refusal } from './rate-windows.ts';
 
+/** When models that are busy now may be idle. */
+const MEMORY_AFTER_MS = 5_000;
 /** After this a server that is stopped may be back. */
 const BACK_AFTER_MS = 1_000;
 
@@ -62,6 +64,18 @@ export function quotaExceeded(quota: {
   const { tenant, tokens, tokensPerDay, left, retryAfterMs } = quota;
   const message = `The request may need ${tokens} tokens, and ${JSON.stringify(tenant)} has ${left} left of its ${tokensPerDay} a day (UTC). Ask for fewer max_tokens, or raise tokens_per_day.`;
   return new CapacityError('key_quota_exceeded', message, { retryAfterMs });
+}
+
+export function insufficientMemory(
+  model: string,
+  memory: { readonly needBytes: number; readonly budgetBytes: number; readonly freeBytes: number },
+): CapacityError {
+  const gb = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
+  const { needBytes, budgetBytes, freeBytes } = memory;
+  const message = `The model ${model} needs ${gb(needBytes)}, and of the budget of ${gb(budgetBytes)} only ${gb(freeBytes)} is free. Unload a model, lower slots or context_tokens, or raise memory_budget_bytes.`;
+  // One that never fits is not helped by time.
+  const retryAfterMs = needBytes > budgetBytes ? undefined : MEMORY_AFTER_MS;
+  return new CapacityError('insufficient_memory', message, { retryAfterMs });
 }
 
 export function queueFull(depthMax: number, retryAfterMs: number | undefined): CapacityError {

@@ -14,7 +14,7 @@
  *         `payload_too_large`.
  */
 import type { Clock } from '../core/clock.ts';
-import { WorkerError } from '../core/errors.ts';
+import { type HearthError, toHearthError, WorkerError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { BacklogError, openWorkerChannel, type WorkerChannel } from '../ipc/channel.ts';
 import { ProtocolError } from '../ipc/codec.ts';
@@ -50,6 +50,8 @@ export interface ReplicaOptions {
   readonly settings: ReplicaSettings;
   readonly clock: Clock;
   readonly log: Log;
+  /** Resolves when there is memory for it; rejects with a HearthError when there is none. */
+  readonly admit: (estimate: () => Promise<number>) => Promise<void>;
   readonly onLoading: () => void;
   readonly onProgress: (fraction: number) => void;
   readonly onReady: (loaded: LoadedMessage) => void;
@@ -66,6 +68,8 @@ export interface ReplicaEnd {
   readonly isFinal: boolean;
   /** The system could not start the process, and said this. */
   readonly startError: string | undefined;
+  /** There was no memory for the model: nothing is wrong with it. */
+  readonly refused: HearthError | undefined;
 }
 
 type State = 'starting' | 'loading' | 'ready' | 'stopping' | 'ended';
@@ -89,6 +93,8 @@ export class Replica {
   /** Why the worker can never serve this model. */
   #refusal: string | undefined;
   #wasReady = false;
+  #estimated: PromiseWithResolvers<number> | undefined;
+  #refused: HearthError | undefined;
 
   constructor(options: ReplicaOptions) {
     const { process, settings, clock, log } = options;
@@ -222,6 +228,10 @@ export class Replica {
       case 'load_progress':
         if (this.#state === 'loading') this.#options.onProgress(message.fraction);
         break;
+      case 'estimated':
+        clearTimeout(this.#deadline);
+        this.#estimated?.resolve(message.needBytes);
+        break;
       case 'loaded':
         this.#loaded(message);
         break;
@@ -252,13 +262,43 @@ export class Replica {
     }
     log.debug({ build }, 'worker said hello');
     this.#state = 'loading';
+    clearTimeout(this.#deadline);
     this.#options.onLoading();
-    this.#arm(settings.loadTimeoutMs, 'did not load the model');
-    const { path, contextTokens, threads, gpu, options } = model;
-    const slots = model.slots + model.highSpare;
     const { heartbeatIntervalMs } = settings;
     this.#channel.send({ type: 'welcome', version: VERSION, heartbeatIntervalMs });
-    this.#channel.send({ type: 'load', path, contextTokens, slots, threads, gpu, options });
+    void this.#options
+      .admit(() => this.#estimate())
+      .then(
+        () => this.#load(),
+        (error: unknown) => this.#refuse(toHearthError(error)),
+      );
+  }
+
+  #estimate(): Promise<number> {
+    if (this.#state !== 'loading')
+      return Promise.reject(this.#error('worker_crashed', 'has ended'));
+    this.#arm(this.#options.settings.loadTimeoutMs, 'did not estimate the need of its model');
+    this.#channel.send({ type: 'estimate', ...this.#loadSpec });
+    this.#estimated = Promise.withResolvers<number>();
+    return this.#estimated.promise;
+  }
+
+  #load(): void {
+    if (this.#state !== 'loading') return;
+    this.#arm(this.#options.settings.loadTimeoutMs, 'did not load the model');
+    this.#channel.send({ type: 'load', ...this.#loadSpec });
+  }
+
+  get #loadSpec() {
+    const { path, contextTokens, threads, gpu, options, slots, highSpare } = this.#options.model;
+    return { path, contextTokens, threads, gpu, options, slots: slots + highSpare };
+  }
+
+  /** There is no room for the model: its worker goes again. */
+  #refuse(error: HearthError): void {
+    if (this.#state !== 'loading') return;
+    this.#refused = error;
+    this.#sendAway();
   }
 
   #loaded(message: LoadedMessage): void {
@@ -271,13 +311,17 @@ export class Replica {
   }
 
   #loadFailed(reason: string, native: string): void {
-    const { log, process, settings } = this.#options;
     if (this.#state === 'stopping') return;
     if (this.#state !== 'loading') throw new Violation('said load_failed where it was not asked');
-    clearTimeout(this.#deadline);
-    log.error({ reason, native }, 'model could not be loaded');
-    this.#state = 'stopping';
+    this.#options.log.error({ reason, native }, 'model could not be loaded');
     this.#refusal = reason;
+    this.#sendAway();
+  }
+
+  #sendAway(): void {
+    const { process, settings } = this.#options;
+    clearTimeout(this.#deadline);
+    this.#state = 'stopping';
     this.#channel.send({ type: 'shutdown' });
     void process
       .stop({ graceMs: settings.killTimeoutMs, killMs: settings.killTimeoutMs })
@@ -333,12 +377,14 @@ export class Replica {
     if (!isAsked) log.error({ code: error.code, output: process.tail }, error.message);
     if (isReady) this.#options.onLost(error);
     this.#calls.lose(error);
+    this.#estimated?.reject(error);
     this.#ended.resolve({
       error,
       reason: this.#refusal ?? this.#obituary(error),
       wasReady: this.#wasReady,
       isFinal: this.#refusal !== undefined,
       startError: process.startError,
+      refused: this.#refused,
     });
   }
 

@@ -28,12 +28,14 @@ import { stat } from 'node:fs/promises';
 
 import type { Clock } from '../core/clock.ts';
 import type { ModelInfo, ModelState } from '../core/engine.ts';
-import type { WorkerError } from '../core/errors.ts';
+import type { HearthError, WorkerError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Observer } from '../core/observer.ts';
 import type { WorkerInfo } from '../core/operator.ts';
 import type { LoadedMessage } from '../ipc/protocol.ts';
 import type { ModelSpec } from '../models/spec.ts';
+import type { MemoryAdmission } from './memory/memory-admission.ts';
+import type { Evictable } from './memory/memory-budget.ts';
 import { spawnRegistered, type WorkerRegister } from './registry/spawn-registered.ts';
 import { Replica, type ReplicaEnd, type ReplicaSettings } from './replica.ts';
 import { type RestartLimits, Restarts } from './restarts.ts';
@@ -68,6 +70,8 @@ export interface SupervisorOptions {
   readonly newRunId: () => string;
   readonly register: WorkerRegister;
   readonly gate: StartGate;
+  /** Undefined: memory is not looked at. */
+  readonly memory: MemoryAdmission | undefined;
   /** Is in the register already. */
   readonly prespawned?: WorkerProcess | undefined;
 }
@@ -106,6 +110,9 @@ export class Supervisor {
   /** When a failed model is tried again; undefined when only another file helps. */
   #probeAtMs: number | undefined;
   #isProbing = false;
+  #refusal: HearthError | undefined;
+  /** By a request or the operator, and not only by the start of the server. */
+  #isAskedFor = false;
   #startFailures = 0;
   #progress: number | undefined;
   #loaded: LoadedMessage | undefined;
@@ -137,6 +144,18 @@ export class Supervisor {
     if (this.#isProbing) return PROBING_MS;
     if (this.#probeAtMs === undefined) return undefined;
     return Math.max(PROBING_MS, this.#probeAtMs - this.#options.clock.nowMs());
+  }
+
+  /** Why there is no room for it; undefined when that is not what is wrong. */
+  get refusal(): HearthError | undefined {
+    return this.#refusal;
+  }
+
+  /** For whoever needs memory: loaded, and nobody uses it. */
+  get evictable(): Evictable | undefined {
+    const { model } = this.#options;
+    const isIdle = this.#state === 'ready' && this.#replica?.counts.active === 0;
+    return isIdle && !model.pin ? { model: model.name, usedMs: this.#usedMs } : undefined;
   }
 
   get info(): ModelInfo {
@@ -176,6 +195,7 @@ export class Supervisor {
   /** A request has come for it. */
   wanted(): void {
     this.#usedMs = this.#options.clock.nowMs();
+    this.#isAskedFor = true;
     if (this.#isHeld || this.#isWanted) return;
     this.#isWanted = true;
     this.#onWanted?.();
@@ -266,6 +286,9 @@ export class Supervisor {
     const vitals = this.#replica?.vitals(nowMs);
     if (vitals !== undefined) {
       const { steps, rssBytes, gpuBytes, kvUsedTokens } = vitals.heartbeat;
+      if (this.#state === 'ready') {
+        this.#options.memory?.measured(model, rssBytes + gpuBytes);
+      }
       const { ageMs } = vitals;
       observer.workerVitals(model.name, { ageMs, steps, rssBytes, gpuBytes, kvUsedTokens });
     }
@@ -315,9 +338,14 @@ export class Supervisor {
       const end = await this.#serve(leave);
       leave();
       this.#replica = undefined;
+      this.#options.memory?.release(this.#options.model.name);
       if (this.#isStopped) return;
       // It went because it was told to.
       if (this.#unloading !== undefined) continue;
+      if (end.refused !== undefined) {
+        this.#noRoom(end.refused);
+        continue;
+      }
       if (end.startError !== undefined && OUT_OF.has(end.startError)) {
         await this.#startLater(end.startError);
         continue;
@@ -331,6 +359,16 @@ export class Supervisor {
       if (delayMs === undefined) await this.#fail(end);
       else await this.#restart(end.error, delayMs);
     }
+  }
+
+  /** Whoever waits is told; the next request tries again. */
+  #noRoom(error: HearthError): void {
+    const { host, model, log } = this.#options;
+    log.warn({ reason: error.message }, 'no memory for a model');
+    this.#refusal = error;
+    this.#isWanted = false;
+    host.failed(model.name);
+    host.revived(model.name);
   }
 
   async #untilWanted(): Promise<void> {
@@ -366,8 +404,13 @@ export class Supervisor {
       settings,
       clock,
       log,
+      admit: async (estimate) => {
+        const { memory } = this.#options;
+        await memory?.admit(model, { mayEvict: this.#isAskedFor, estimate });
+      },
       onLoading: () => {
         onBegun();
+        this.#refusal = undefined;
         this.#startFailures = 0;
         this.#setState('loading');
       },

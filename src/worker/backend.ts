@@ -2,7 +2,7 @@
  * What runs a model inside a worker. `session.ts` speaks the protocol and drives one of these;
  * a backend knows nothing of frames.
  *
- *   new ──load()──▶ loaded ──close()──▶ closed        load() rejects: the backend is closed
+ *   new ──load()──▶ loaded ──close()──▶ closed        load() or estimate() rejects: it is closed
  *
  * A call lives from `generate` until the backend has called exactly one of `finished` and `failed`
  * for it. Between them come `accepted` once and `tokens` any number of times, in this order.
@@ -55,6 +55,8 @@ export interface Sink {
 export type LogFields = Readonly<Record<string, string | number | boolean>>;
 
 export interface Backend {
+  /** Bytes that a load would take, from the file's header. At most once, before `load`. */
+  estimate(spec: LoadSpec): Promise<number>;
   /** Rejects with a LoadError, after which only `close` may be called. */
   load(spec: LoadSpec): Promise<Loaded>;
   generate(job: GenerateJob): void;

@@ -3,8 +3,9 @@
  * drives one backend.
  *
  *   greeting ──welcome──▶ idle ──load──▶ loading ──▶ ready ──drain──▶ draining
- *                                           \                            │ last call ended:
- *                                            `──▶ failed                 ▼ `drained` is said
+ *                         │  ▲              \                            │ last call ended:
+ *                estimate ▼  │               `──▶ failed                 ▼ `drained` is said
+ *                       estimating ────────────────▲
  *   from every state:  shutdown, or SIGTERM once drained ──▶ stopping ──backend closed──▶ exit 0
  *                      the channel ends                  ──▶ orphaned, also while stopping
  *                      a message that does not belong    ──▶ exit EXIT_PROTOCOL
@@ -16,6 +17,7 @@
 import type { WireError } from '../core/errors.ts';
 import { ProtocolError } from '../ipc/codec.ts';
 import type {
+  EstimateMessage,
   FromWorkerMessage,
   GenerateMessage,
   LoadMessage,
@@ -36,7 +38,7 @@ import { Output } from './output.ts';
 export const EXIT_PROTOCOL = 76;
 
 export interface SessionDeps {
-  /** Resolves when the backend is imported. Called once, by `load`. */
+  /** Resolves when the backend is imported. */
   readonly importBackend: () => Promise<BackendFactory>;
   readonly rssBytes: () => number;
   readonly send: (message: FromWorkerMessage) => void;
@@ -49,6 +51,7 @@ export interface SessionDeps {
 type State =
   | 'greeting'
   | 'idle'
+  | 'estimating'
   | 'loading'
   | 'ready'
   | 'failed'
@@ -75,6 +78,10 @@ export class Session {
     switch (message.type) {
       case 'welcome':
         this.#welcome(message.heartbeatIntervalMs);
+        break;
+      case 'estimate':
+        if (this.#state === 'idle') void this.#estimate(message);
+        else this.#refuse(message);
         break;
       case 'load':
         if (this.#state === 'idle') void this.#load(message);
@@ -148,28 +155,47 @@ export class Session {
     this.#deps.send({ type: 'heartbeat', ...stats, rssBytes: this.#deps.rssBytes() });
   }
 
+  async #estimate({ type: _, ...spec }: EstimateMessage): Promise<void> {
+    this.#state = 'estimating';
+    try {
+      const backend = await this.#open();
+      if (this.#isStopping) return;
+      const needBytes = await backend.estimate(spec);
+      if (this.#isStopping) return;
+      if (this.#state === 'estimating') this.#state = 'idle';
+      this.#deps.send({ type: 'estimated', needBytes });
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
   async #load({ type: _, ...spec }: LoadMessage): Promise<void> {
     this.#state = 'loading';
     try {
-      const createBackend = await this.#deps.importBackend();
+      const backend = await this.#open();
       if (this.#isStopping) return;
-      const backend = createBackend(this.#sink());
-      this.#backend = backend;
       const loaded = await backend.load(spec);
       if (this.#isStopping) return;
       // A drain that came meanwhile stands: the model is there and takes no calls.
       if (this.#state === 'loading') this.#state = 'ready';
       this.#deps.send({ type: 'loaded', ...loaded });
     } catch (error) {
-      if (this.#isStopping) return;
-      this.#state = 'failed';
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#deps.send({
-        type: 'load_failed',
-        reason,
-        log: error instanceof LoadError ? error.log : '',
-      });
+      this.#failed(error);
     }
+  }
+
+  async #open(): Promise<Backend> {
+    const createBackend = await this.#deps.importBackend();
+    this.#backend ??= createBackend(this.#sink());
+    return this.#backend;
+  }
+
+  #failed(error: unknown): void {
+    if (this.#isStopping) return;
+    this.#state = 'failed';
+    const reason = error instanceof Error ? error.message : String(error);
+    const log = error instanceof LoadError ? error.log : '';
+    this.#deps.send({ type: 'load_failed', reason, log });
   }
 
   // Read through getters: the compiler does not know that #state changes during an await.

@@ -33,6 +33,8 @@ interface Subject {
 }
 
 const real = realModel();
+/** Random weights may end their answer with any token, and repeat nothing. */
+const isNonsense = real === undefined;
 const llamaModel = async () => real ?? ensurePreset('tiny');
 const subjects: readonly Subject[] = [
   {
@@ -252,7 +254,7 @@ describe.each(subjects.filter(({ backend }) => backend === 'llama-cpp'))(
       expect(other.ids).not.toContain(banned);
     });
 
-    test('logit_bias 100 chooses a token', async () => {
+    test.skipIf(isNonsense)('logit_bias 100 chooses a token', async () => {
       const { ids } = await worker.run({
         prompt: userSays(prompt),
         maxTokens: 4,
@@ -277,7 +279,7 @@ describe.each(subjects.filter(({ backend }) => backend === 'llama-cpp'))(
       expect(new Set(ids).size).toBeGreaterThan(new Set(plain.ids).size);
     });
 
-    test('repeat_penalty looks at the prompt too', async () => {
+    test.skipIf(isNonsense)('repeat_penalty looks at the prompt too', async () => {
       const request = { prompt: { text: 'ha ha ha ha ha ha' }, maxTokens: 1 };
       const plain = await worker.run({ ...request, sampling: { ignoreEos: true } });
       const changed = await worker.run({

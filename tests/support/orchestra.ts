@@ -12,6 +12,7 @@ import type { CallContext, GenerationEvent, GenerationRequest } from '../../src/
 import type { HearthError } from '../../src/core/errors.ts';
 import type { Log, LogFields } from '../../src/core/log.ts';
 import { type Observer, silentObserver } from '../../src/core/observer.ts';
+import { MemoryBook } from '../../src/orchestrator/memory/memory-book.ts';
 import { Orchestrator, type OrchestratorOptions } from '../../src/orchestrator/orchestrator.ts';
 import { GREEDY } from './greedy.ts';
 
@@ -28,6 +29,8 @@ export interface Setup {
   /** 0: tests of one class need no lane for another. */
   readonly highSpare?: number;
   readonly preload?: boolean;
+  readonly pinned?: readonly string[];
+  readonly memoryBudgetBytes?: number;
   readonly keepAliveMs?: number;
   /** A program in tests/fixtures/workers instead of the real worker. */
   readonly fixture?: string;
@@ -58,6 +61,8 @@ export class Orchestra {
     slots = 2,
     highSpare = 0,
     preload = true,
+    pinned = [],
+    memoryBudgetBytes,
     keepAliveMs,
     fixture,
     worker,
@@ -76,6 +81,7 @@ export class Orchestra {
         contextTokens: 4_096,
         threads: 1,
         preload,
+        pin: pinned.includes(name),
         keepAliveMs,
         gpu: 'off',
         defaults: {},
@@ -111,6 +117,10 @@ export class Orchestra {
       clock: systemClock,
       log: this.#log({}),
       observer: this.#observer(),
+      memory:
+        memoryBudgetBytes === undefined
+          ? undefined
+          : { budgetBytes: memoryBudgetBytes, book: new MemoryBook(this.folder) },
       newRunId: () => crypto.randomUUID(),
       ...(prespawned === undefined ? {} : { prespawned }),
     });

@@ -356,7 +356,6 @@ describe('a bad configuration', () => {
       ':4: keys.0.expires_at = "soon" is not a time',
     ],
     ['tool pools', '[pools.tools]\nsize = 4', ':1: pools: not built yet'],
-    ['pinning', '[models."a.b"]\npath = "a"\npin = true', ':3: models.a.b.pin: not built yet'],
     ['what is not TOML', '[server]\nport = = 3', ':2: this is not TOML'],
     ['a key twice', '[log]\nlevel = "info"\nlevel = "info"', ':3: this is not TOML'],
     ['a date', '[log]\nlevel = 2026-01-01', ':2: log.level'],

@@ -44,6 +44,10 @@ class ManualBackend implements Backend {
   readonly jobs: GenerateJob[] = [];
   readonly told: string[] = [];
   sink!: Sink;
+  readonly estimating = Promise.withResolvers<number>();
+  estimate(): Promise<number> {
+    return this.estimating.promise;
+  }
   load(): Promise<Loaded> {
     return this.loading.promise;
   }

@@ -65,6 +65,10 @@ class FakeBackend implements Backend {
     this.#sink = sink;
   }
 
+  async estimate({ path }: LoadSpec): Promise<number> {
+    return readScript(path).memoryBytes;
+  }
+
   async load(spec: LoadSpec): Promise<Loaded> {
     this.#phase = 'loading';
     const script = readScript(spec.path);
@@ -156,7 +160,7 @@ class FakeBackend implements Backend {
       stepMs: this.#hungSinceMs === undefined ? 0 : nowMs() - this.#hungSinceMs,
       active: this.#running.size,
       waiting: this.#waiting.length,
-      gpuBytes: 0,
+      gpuBytes: this.#phase === 'loaded' ? this.#script.memoryBytes : 0,
       kvUsedTokens: this.#phase === 'loaded' ? this.#slots.usedTokens : 0,
     };
   }

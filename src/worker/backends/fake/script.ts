@@ -33,6 +33,8 @@ const Script = z.strictObject({
   chat: z.boolean().default(true),
 
   loadMs: ms.default(0),
+  /** What it says it would take, and takes on a GPU that there is not. */
+  memoryBytes: count.default(0),
   /** The load fails with this reason. */
   failLoad: z.string().optional(),
   /** The process aborts while loading, as native code does on a bad file. */

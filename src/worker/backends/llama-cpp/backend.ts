@@ -16,7 +16,7 @@ import {
   type LoadSpec,
   type Sink,
 } from '../../backend.ts';
-import { type LlamaPath, type LoadedLlama, loadLlama } from './load.ts';
+import { estimateLlama, type LlamaPath, type LoadedLlama, loadLlama } from './load.ts';
 import { StepLoop } from './loop.ts';
 import { toPromptTokens } from './prompt.ts';
 import { Sequence } from './sequence.ts';
@@ -44,6 +44,10 @@ class LlamaBackend implements Backend {
 
   constructor(sink: Sink) {
     this.#sink = sink;
+  }
+
+  estimate(spec: LoadSpec): Promise<number> {
+    return estimateLlama(spec);
   }
 
   async load(spec: LoadSpec): Promise<Loaded> {

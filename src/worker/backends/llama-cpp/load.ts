@@ -9,12 +9,14 @@
 import { stat } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import {
+  GgufInsights,
   getLlama,
   type Llama,
   type LlamaContext,
   LlamaLogLevel,
   type LlamaModel,
   type LlamaOptions,
+  readGgufFileInfo,
 } from 'node-llama-cpp';
 
 import { LoadError, type Loaded, type LoadSpec } from '../../backend.ts';
@@ -45,6 +47,29 @@ export interface LoadedLlama {
 const BATCH_TOKENS = 512;
 const LOG_TAIL_CHARS = 4096;
 
+/**
+ * Bytes that the load would take, by the library's own reading of the header: weights, KV caches of all
+ * slots, graph. Takes half a second, so nobody asks who knows.
+ */
+export async function estimateLlama(spec: LoadSpec): Promise<number> {
+  try {
+    await assertModelFile(spec.path);
+    const info = await readGgufFileInfo(spec.path, { readTensorInfo: true });
+    const insights = await GgufInsights.from(info);
+    const gpuLayers = spec.gpu === 'off' ? 0 : insights.totalLayers;
+    const model = await insights.estimateModelResourceRequirementsV2({ gpuLayers });
+    const context = await insights.estimateContextResourceRequirementsV2({
+      contextSize: spec.contextTokens,
+      modelGpuLayers: gpuLayers,
+      batchSize: BATCH_TOKENS,
+      sequences: spec.slots,
+    });
+    return Math.ceil(model.cpuRam + model.gpuVram + context.cpuRam + context.gpuVram);
+  } catch (error) {
+    throw toLoadError(error, spec.path, '');
+  }
+}
+
 export async function loadLlama(
   spec: LoadSpec,
   { path, onProgress }: { path: LlamaPath; onProgress(fraction: number): void },
@@ -59,9 +84,7 @@ export async function loadLlama(
     opened.length = 0;
   };
   try {
-    const file = await stat(spec.path);
-    if (!file.isFile() || file.size === 0) throw new Error('not a file with content');
-    await assertGgufHeader(spec.path, file.size);
+    const fileBytes = await assertModelFile(spec.path);
 
     const loadMs: Record<string, number> = {};
     let last = performance.now();
@@ -103,7 +126,7 @@ export async function loadLlama(
       loaded: {
         contextTokens: spec.contextTokens,
         slots: spec.slots,
-        facts: factsOf(llama, model, file.size, vocabulary),
+        facts: factsOf(llama, model, fileBytes, vocabulary),
         loadMs,
       },
       executor,
@@ -118,6 +141,14 @@ export async function loadLlama(
     await close();
     throw toLoadError(error, spec.path, log);
   }
+}
+
+/** Returns its size. */
+async function assertModelFile(path: string): Promise<number> {
+  const file = await stat(path);
+  if (!file.isFile() || file.size === 0) throw new Error('not a file with content');
+  await assertGgufHeader(path, file.size);
+  return file.size;
 }
 
 function libraryOptions(

@@ -13,6 +13,7 @@ const script: FakeScript = {
   reply: { kind: 'echo' },
   chat: true,
   loadMs: 0,
+  memoryBytes: 0,
   abortOnLoad: false,
 };
 const { sampling: greedy } = generateMessage(1, '');

@@ -1,0 +1,118 @@
+/**
+ * A model is loaded only if it fits: unused ones go for it, busy and pinned ones never, and what does not
+ * fit is refused with both numbers. The models are fake and say that they take a gigabyte of a GPU.
+ */
+import { afterEach, describe, expect, test } from 'vitest';
+
+import { isAlive, Orchestra, type Setup } from '../support/orchestra.ts';
+
+const GB = 1_000_000_000;
+const TWO = { a: { memoryBytes: GB }, b: { memoryBytes: GB } };
+const FAST = { heartbeatIntervalMs: 50 };
+
+let orchestra: Orchestra | undefined;
+
+function make(setup: Setup): Orchestra {
+  orchestra = new Orchestra({
+    preload: false,
+    memoryBudgetBytes: 1.6 * GB,
+    worker: FAST,
+    ...setup,
+  });
+  return orchestra;
+}
+
+afterEach(async () => {
+  const left = await orchestra?.end();
+  orchestra = undefined;
+  expect(left ?? []).toEqual([]);
+});
+
+function states(band: Orchestra): readonly string[] {
+  return band.orchestrator.models().map(({ state }) => state);
+}
+
+/** It was measured: until then a guess is reserved. */
+async function load(band: Orchestra, model: string): Promise<void> {
+  expect((await band.ask('x', { model })).error).toBeUndefined();
+  const before = band.count('workerVitals', ([name]) => name === model);
+  await band.until(() => band.count('workerVitals', ([name]) => name === model) > before);
+}
+
+describe('two models and memory for one', () => {
+  test('are swapped as they are asked for, with right answers from both', async () => {
+    const band = make({ models: TWO });
+    await band.orchestrator.start();
+    for (let round = 0; round < 3; round++) {
+      for (const model of ['a', 'b']) {
+        await load(band, model);
+        const { text } = await band.ask(`${model} ${round}`, { model });
+        expect(text).toBe(`${model} ${round}`);
+        expect(band.pids.filter(isAlive)).toHaveLength(1);
+      }
+    }
+    expect(band.count('evicted')).toBe(5);
+    expect(band.count('workerRestarted')).toBe(0);
+  });
+
+  test('a busy one does not go: the other is refused with both numbers and a time, and comes later', async () => {
+    const band = make({ models: TWO });
+    await band.orchestrator.start();
+    await load(band, 'a');
+    const running = band.ask('[[slow:10]][[tokens:60]]x', { model: 'a' });
+    await band.until(() => band.count('firstToken') === 2);
+    const { error } = await band.ask('y', { model: 'b' });
+    expect([error?.code, error?.retryable]).toEqual(['insufficient_memory', true]);
+    expect(error?.message).toMatch(
+      /b needs 1\.0 GB, and of the budget of 1\.6 GB only 0\.\d GB is free/,
+    );
+    expect((await running).error).toBeUndefined();
+    expect((await band.ask('y', { model: 'b' })).text).toBe('y');
+  });
+
+  test('a pinned one never goes', async () => {
+    const band = make({ models: TWO, pinned: ['a'] });
+    await band.orchestrator.start();
+    await load(band, 'a');
+    expect((await band.ask('y', { model: 'b' })).error?.code).toBe('insufficient_memory');
+    expect((await band.ask('x', { model: 'a' })).text).toBe('x');
+    expect(band.count('evicted')).toBe(0);
+  });
+
+  test('the start of the server throws nobody out: the second waits for its first request', async () => {
+    const band = make({ models: TWO, preload: true });
+    await band.orchestrator.start();
+    await band.until(() => [...states(band)].sort().join() === 'ready,unloaded');
+    expect(band.count('evicted')).toBe(0);
+    const [away] = band.orchestrator.models().filter(({ state }) => state === 'unloaded');
+    const { name } = away!;
+    const before = band.count('workerVitals');
+    await band.until(() => band.count('workerVitals') > before + 1);
+    expect((await band.ask('hello', { model: name })).text).toBe('hello');
+    expect(band.count('evicted')).toBe(1);
+  });
+
+  test('many requests for both at once are all answered or refused, and nothing is left', async () => {
+    const band = make({ models: TWO });
+    await band.orchestrator.start();
+    const asks = Array.from({ length: 30 }, (_, index) =>
+      band.ask(`[[tokens:3]]${index}`, { model: index % 2 === 0 ? 'a' : 'b' }),
+    );
+    const codes = (await Promise.all(asks)).map(({ error }) => error?.code ?? 'answered');
+    expect(codes.filter((code) => code !== 'answered' && code !== 'insufficient_memory')).toEqual(
+      [],
+    );
+    expect(codes).toContain('answered');
+  });
+});
+
+test('one that never fits is refused for good, and costs the others nothing', async () => {
+  const band = make({ models: { a: {}, huge: { memoryBytes: 3 * GB } } });
+  await band.orchestrator.start();
+  await load(band, 'a');
+  const { error } = await band.ask('x', { model: 'huge' });
+  expect([error?.code, error?.retryable]).toEqual(['insufficient_memory', false]);
+  expect(error?.message).toContain('needs 3.0 GB');
+  expect((await band.ask('still here', { model: 'a' })).text).toBe('still here');
+  expect(band.pids.filter(isAlive)).toHaveLength(1);
+});

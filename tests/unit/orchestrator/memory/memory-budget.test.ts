@@ -1,0 +1,55 @@
+/** Who goes when another model needs the memory: the least recently used, and no more than it takes. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+
+import { MemoryBudget } from '../../../../src/orchestrator/memory/memory-budget.ts';
+
+const amount = fc.integer({ min: 1, max: 50 });
+const residents = fc.uniqueArray(
+  fc.record({
+    model: fc.integer({ min: 0, max: 20 }).map(String),
+    bytes: amount,
+    usedMs: fc.nat(),
+  }),
+  { selector: ({ model }) => model, maxLength: 10 },
+);
+
+test('what is left after the evictions is enough, and without the last of them it would not be', () => {
+  fc.assert(
+    fc.property(residents, amount, (loaded, need) => {
+      const budget = new MemoryBudget(100);
+      for (const { model, bytes } of loaded) budget.reserve(model, bytes);
+      const free = budget.freeBytes;
+      const models = budget.evictionsFor(need, loaded);
+      if (models === undefined) {
+        for (const { model } of loaded) budget.release(model);
+        expect(budget.freeBytes).toBeLessThan(need);
+        return;
+      }
+      const used = models.map((name) => loaded.find(({ model }) => model === name)!.usedMs);
+      expect(used).toEqual(used.toSorted((a, b) => a - b));
+      const [last, ...others] = models.toReversed();
+      for (const model of others) budget.release(model);
+      if (last !== undefined) expect(budget.freeBytes).toBeLessThan(need);
+      else expect(free).toBeGreaterThanOrEqual(need);
+    }),
+  );
+});
+
+test('nothing is evicted while there is room, and nobody who may not be', () => {
+  const budget = new MemoryBudget(100);
+  budget.reserve('a', 60);
+  expect(budget.evictionsFor(40, [{ model: 'a', usedMs: 0 }])).toEqual([]);
+  expect(budget.evictionsFor(41, [{ model: 'a', usedMs: 0 }])).toEqual(['a']);
+  expect(budget.evictionsFor(41, [])).toBeUndefined();
+  expect(budget.evictionsFor(101, [{ model: 'a', usedMs: 0 }])).toBeUndefined();
+});
+
+test('a model that takes more than was thought leaves nothing, and never less than nothing', () => {
+  const budget = new MemoryBudget(100);
+  budget.reserve('a', 60);
+  budget.reserve('a', 130);
+  expect([budget.freeBytes, budget.isEmpty, budget.has('a')]).toEqual([0, false, true]);
+  budget.release('a');
+  expect([budget.freeBytes, budget.isEmpty, budget.has('a')]).toEqual([100, true, false]);
+});
