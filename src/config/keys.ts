@@ -64,20 +64,60 @@ function keysOf(
   shape: Readonly<Record<string, z.ZodType>>,
   variableOf: (key: string) => string | undefined,
 ): readonly Key[] {
-  return Object.entries(shape).map(([key, schema]) => {
-    const json = z.toJSONSchema(schema, { io: 'input' }) as Shape;
-    return {
-      path: `${section}.${key}`,
-      section,
-      key,
-      variable: variableOf(key),
-      description: schema.description ?? '',
-      expected: expectation(json),
-      byDefault: json.default,
-      isRequired: !schema.safeParse(undefined).success,
-      kinds: kindsOf(json),
-    };
-  });
+  return Object.entries(shape).map(
+    ([key, schema]) => new SchemaKey({ section, key, variable: variableOf(key), schema }),
+  );
+}
+
+/**
+ * What takes the schema apart waits until it is asked for: a start with one variable set needs one of the
+ * hundred keys, and the JSON schemas of all of them are 7 MB that never go away.
+ */
+class SchemaKey implements Key {
+  readonly path: string;
+  readonly section: string;
+  readonly key: string;
+  readonly variable: string | undefined;
+  readonly #schema: z.ZodType;
+  #json: Shape | undefined;
+
+  constructor({
+    section,
+    key,
+    variable,
+    schema,
+  }: Pick<Key, 'section' | 'key' | 'variable'> & { readonly schema: z.ZodType }) {
+    this.path = `${section}.${key}`;
+    this.section = section;
+    this.key = key;
+    this.variable = variable;
+    this.#schema = schema;
+  }
+
+  get description(): string {
+    return this.#schema.description ?? '';
+  }
+
+  get expected(): string {
+    return expectation(this.#shape);
+  }
+
+  get byDefault(): unknown {
+    return this.#shape.default;
+  }
+
+  get isRequired(): boolean {
+    return !this.#schema.safeParse(undefined).success;
+  }
+
+  get kinds(): ReadonlySet<Kind> {
+    return kindsOf(this.#shape);
+  }
+
+  get #shape(): Shape {
+    this.#json ??= z.toJSONSchema(this.#schema, { io: 'input' }) as Shape;
+    return this.#json;
+  }
 }
 
 function kindsOf(json: Shape): ReadonlySet<Kind> {
