@@ -16,6 +16,7 @@ const BENCHES: Record<string, (options: BenchOptions) => Promise<number>> = {
   sched: async (options) => (await import('./sched.ts')).runSched(options),
   'sched-http': async (options) => (await import('./sched-http.ts')).runSchedHttp(options),
   flood: async (options) => (await import('./flood.ts')).runFlood(options),
+  swap: async (options) => (await import('./swap.ts')).runSwap(options),
   soak: async (options) => (await import('./soak.ts')).runSoak(options),
 };
 

@@ -16,7 +16,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ROOT } from './report.ts';
 
 export interface ServerOptions {
-  readonly model: string;
+  /** A file; Hearth also takes its models from `config`. */
+  readonly model?: string;
   readonly slots: number;
   /** Per slot. */
   readonly contextTokens: number;
@@ -33,6 +34,8 @@ export interface Server extends AsyncDisposable {
   readonly name: 'hearth' | 'llama-server';
   /** Ends in /v1. */
   readonly baseUrl: string;
+  /** Of Hearth alone. */
+  readonly adminPort: number | undefined;
   readonly pid: number;
   readonly readyMs: number;
   /** Each piece it has written so far, with ms since its spawn. */
@@ -46,9 +49,20 @@ const STOP_LIMIT_MS = 15_000;
 const POLL_MS = 5;
 const OUTPUT_PIECES = 10_000;
 
-export async function startPeer(options: ServerOptions): Promise<Server> {
+export function startPeer(options: ServerOptions & { readonly model: string }): Promise<Server> {
+  return startLlama(options, ['--model', options.model]);
+}
+
+/** One process that starts another for each model of a folder, one at a time. */
+export function startRouter(
+  options: Omit<ServerOptions, 'model'> & { readonly modelsDir: string },
+): Promise<Server> {
+  return startLlama(options, ['--models-dir', options.modelsDir, '--models-max', '1']);
+}
+
+async function startLlama(options: ServerOptions, own: readonly string[]): Promise<Server> {
   const port = await freePort();
-  const args = ['--model', options.model, '--host', '127.0.0.1', '--port', String(port), '--no-ui'];
+  const args = [...own, '--host', '127.0.0.1', '--port', String(port), '--no-ui'];
   args.push('--parallel', String(options.slots));
   args.push('--ctx-size', String(options.slots * options.contextTokens));
   args.push('--threads', String(options.threads), '--threads-batch', String(options.threads));
@@ -62,10 +76,11 @@ export async function startHearth(
   options: ServerOptions,
   entry = join(ROOT, 'bin/hearth.js'),
 ): Promise<Server> {
-  const port = await freePort();
+  const [port, adminPort] = [await freePort(), await freePort()];
   const stateDir = mkdtempSync(join(tmpdir(), 'hearth-bench-'));
-  const args = [entry, 'serve', '--model', `bench=${options.model}`, '--json'];
-  args.push('--host', '127.0.0.1', '--port', String(port), '--admin-port', '0');
+  const args = [entry, 'serve', '--json'];
+  if (options.model !== undefined) args.push('--model', `bench=${options.model}`);
+  args.push('--host', '127.0.0.1', '--port', String(port), '--admin-port', String(adminPort));
   args.push('--slots', String(options.slots), '--context-tokens', String(options.contextTokens));
   args.push('--state-dir', stateDir);
   if (options.config !== undefined) args.push('--config', options.config);
@@ -78,6 +93,7 @@ export async function startHearth(
     command: process.execPath,
     args,
     port,
+    adminPort,
     readyPath: '/ready',
     signal: options.signal,
   } as const;
@@ -93,6 +109,7 @@ interface Plan {
   readonly command: string;
   readonly args: readonly string[];
   readonly port: number;
+  readonly adminPort?: number;
   readonly readyPath: string;
   readonly signal: AbortSignal;
   readonly env?: Readonly<Record<string, string>>;
@@ -133,6 +150,7 @@ async function start(plan: Plan): Promise<Server> {
   return {
     name: plan.name,
     baseUrl: `http://127.0.0.1:${plan.port}/v1`,
+    adminPort: plan.adminPort,
     pid: child.pid!,
     readyMs: performance.now() - startedMs,
     output,

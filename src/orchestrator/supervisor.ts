@@ -257,7 +257,8 @@ export class Supervisor {
       host.lost(model.name);
       this.#setState('draining');
       await replica.idleWithin(drainMs);
-      await replica.close();
+      if (replica.counts.active === 0) await replica.discard();
+      else await replica.close();
     }
     // Out of `failed`, too: a request may load it again.
     this.#onFileChanged?.();
