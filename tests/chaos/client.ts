@@ -1,0 +1,104 @@
+/** One request of an experiment, read as it comes; nothing of it throws. */
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+
+import type { Invocation, Outcome } from './history.ts';
+
+export interface AskOptions {
+  readonly port: number;
+  readonly model: string;
+  /** Commands to the fake model, before the nonce. */
+  readonly commands?: string;
+  readonly priority?: string;
+  /** Goes away after so many characters. */
+  readonly leavesAfter?: number | undefined;
+  readonly limitMs: number;
+}
+
+export function ask(invocation: Invocation, options: AskOptions): Promise<Outcome> {
+  const { port, model, commands = '', priority = 'normal', leavesAfter, limitMs } = options;
+  const { nonce, tokens } = invocation;
+  const body = JSON.stringify({
+    model,
+    prompt: `${commands}[[tokens:${tokens}]]${nonce}`,
+    max_tokens: tokens,
+    temperature: 0,
+    stream: true,
+  });
+  return new Promise((resolve) => {
+    const reader = new Reader();
+    let status = 0;
+    let isOver = false;
+    const settle = (end: Outcome['end'], code = reader.code) => {
+      if (isOver) return;
+      isOver = true;
+      clearTimeout(limit);
+      request.destroy();
+      const { text, breaches } = reader;
+      resolve({ ...invocation, end, status, text, code, breaches });
+    };
+    const limit = setTimeout(() => settle('hung'), limitMs);
+    const closed = () => settle(reader.isDone ? 'answered' : 'failed', reader.code ?? 'connection');
+    const onResponse = (response: IncomingMessage) => {
+      status = response.statusCode ?? 0;
+      let whole = '';
+      response.setEncoding('utf8').on('data', (piece: string) => {
+        if (status !== 200) {
+          whole += piece;
+          return;
+        }
+        reader.push(piece);
+        if (leavesAfter !== undefined && reader.text.length >= leavesAfter) settle('left');
+      });
+      response.once('end', () => {
+        if (status === 200) closed();
+        else settle('failed', codeOf(whole));
+      });
+      response.once('error', closed);
+    };
+    const request = httpRequest(
+      { host: '127.0.0.1', port, path: '/v1/completions', method: 'POST', agent: false },
+      onResponse,
+    );
+    request.setHeader('content-type', 'application/json');
+    request.setHeader('x-priority', priority);
+    request.once('error', closed);
+    request.end(body);
+  });
+}
+
+class Reader {
+  text = '';
+  code: string | undefined;
+  isDone = false;
+  readonly breaches: string[] = [];
+  #rest = '';
+
+  push(piece: string): void {
+    const lines = (this.#rest + piece).split('\n');
+    this.#rest = lines.pop() ?? '';
+    for (const line of lines) if (line.startsWith('data:')) this.#event(line.slice(5).trim());
+  }
+
+  #event(data: string): void {
+    if (this.isDone || this.code !== undefined)
+      this.breaches.push(`got ${data.slice(0, 60)} after its end`);
+    if (data === '[DONE]') {
+      this.isDone = true;
+      return;
+    }
+    const { error, choices } = JSON.parse(data) as {
+      error?: { code: string };
+      choices?: { text?: string }[];
+    };
+    if (error !== undefined) this.code = error.code;
+    this.text += choices?.[0]?.text ?? '';
+  }
+}
+
+function codeOf(body: string): string {
+  try {
+    return (JSON.parse(body) as { error: { code: string } }).error.code;
+  } catch {
+    return 'unreadable';
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * `npm run chaos -- [--seed N] [--iterations N] [--only N,N]`: the experiments, one after the other, each so
+ * many times with seeds that are printed; the same seed makes the same choices. Bounded, on loopback.
+ *
+ * Exits  0 when everything held · 1 when not.
+ */
+import { randomInt } from 'node:crypto';
+import { parseArgs } from 'node:util';
+
+import { makeRandom } from '../../src/cli/bench/prompts.ts';
+import { EXPERIMENTS, runExperiment } from './experiments.ts';
+import { World } from './world.ts';
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string' },
+    iterations: { type: 'string', default: '10' },
+    only: { type: 'string' },
+  },
+});
+const first = Number(values.seed ?? randomInt(1_000_000));
+const iterations = Number(values.iterations);
+const only = values.only?.split(',').map(Number);
+let failures = 0;
+for (const experiment of EXPERIMENTS.filter(({ number }) => only?.includes(number) ?? true)) {
+  const startedMs = performance.now();
+  const wrong: string[] = [];
+  for (let iteration = 0; iteration < iterations; iteration++) {
+    const seed = first + iteration;
+    for (const problem of await runExperiment(experiment, new World(makeRandom(seed)))) {
+      wrong.push(`  seed ${seed}: ${problem}`);
+    }
+  }
+  const tookS = ((performance.now() - startedMs) / 1000).toFixed(0);
+  const verdict = wrong.length === 0 ? 'held' : 'DID NOT HOLD';
+  console.log(
+    `${experiment.number}. ${experiment.name}: ${verdict}, ${iterations} times, ${tookS} s`,
+  );
+  for (const line of wrong) console.log(line);
+  failures += wrong.length;
+}
+console.log(`seeds ${first} to ${first + iterations - 1}`);
+process.exitCode = failures === 0 ? 0 : 1;

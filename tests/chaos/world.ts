@@ -1,0 +1,141 @@
+/**
+ * A server with workers for experiments: started, loaded with requests, broken, looked at, and gone at the
+ * end with everything that belonged to it.
+ */
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { OwnerLock } from '../../src/orchestrator/registry/owner-lock.ts';
+import { processFacts } from '../../src/orchestrator/registry/processes.ts';
+import { readRegistry } from '../../src/orchestrator/registry/registry-file.ts';
+import { type HearthProcess, startHearth } from '../support/hearth-process.ts';
+import { type AskOptions, ask } from './client.ts';
+import type { Outcome } from './history.ts';
+
+export type Random = () => number;
+
+const MODEL = 'test-model';
+const REQUEST_LIMIT_MS = 60_000;
+/** Each is one byte; the model says so many in a second in each slot. */
+const TOKENS_PER_SECOND = 1_000;
+
+export interface LoadPlan {
+  readonly clients: number;
+  readonly requests: number;
+  /** For the n-th request. */
+  readonly each?: (index: number) => Partial<
+    Pick<AskOptions, 'commands' | 'priority' | 'leavesAfter'>
+  > & {
+    readonly tokens?: number;
+  };
+}
+
+export class World {
+  readonly random: Random;
+  readonly stateDir = mkdtempSync(join(tmpdir(), 'hearth-chaos-'));
+  readonly outcomes: Outcome[] = [];
+  /** Every pid that was ever a worker here. */
+  readonly workers = new Set<number>();
+  server!: HearthProcess;
+  #ids = 0;
+
+  constructor(random: Random) {
+    this.random = random;
+  }
+
+  /** `args` of `hearth serve`, `env` of its process. */
+  async start(
+    args: readonly string[] = [],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
+    this.server = await startHearth({
+      model: { vocabulary: 'bytes', tokensPerSecond: TOKENS_PER_SECOND },
+      args: ['--state-dir', this.stateDir, '--slots', '4', ...args],
+      env: { HEARTH_WORKER_RESTART_MAX: '1000', HEARTH_LIMITS_QUEUE_DEPTH_MAX: '1000', ...env },
+    });
+    const { event } = await this.server.modelSettled;
+    if (event !== 'ready') throw new Error(`the server is ${event}:\n${this.server.output()}`);
+    this.workerPids();
+  }
+
+  below(count: number): number {
+    return Math.floor(this.random() * count);
+  }
+
+  /** Clients that each ask anew when they were answered. Resolves when all have. */
+  async load({ clients, requests, each = () => ({}) }: LoadPlan): Promise<void> {
+    let next = 0;
+    await Promise.all(
+      Array.from({ length: clients }, async () => {
+        for (let index = next++; index < requests; index = next++) {
+          const { tokens = 40 + this.below(160), ...more } = each(index);
+          await this.ask(tokens, more);
+        }
+      }),
+    );
+  }
+
+  async ask(
+    tokens: number,
+    more: Partial<Pick<AskOptions, 'commands' | 'priority' | 'leavesAfter'>> = {},
+  ): Promise<Outcome> {
+    const id = this.#ids++;
+    const nonce = `n${id}x${this.below(1e9).toString(36)}`;
+    const options = { port: this.server.port, model: MODEL, limitMs: REQUEST_LIMIT_MS, ...more };
+    const outcome = await ask({ id, nonce, tokens }, options);
+    this.outcomes.push(outcome);
+    return outcome;
+  }
+
+  /** Those that are written down now. */
+  workerPids(): readonly number[] {
+    const read = readRegistry(this.stateDir);
+    const entries = read.kind === 'good' ? read.entries : [];
+    const pids = entries.flatMap(({ pid }) => pid ?? []).filter((pid) => processFacts(pid));
+    for (const pid of pids) this.workers.add(pid);
+    return pids;
+  }
+
+  serverPid(): number {
+    const owner = OwnerLock.holder(this.stateDir);
+    if (owner === undefined) throw new Error('no server holds the state folder');
+    return owner.pid;
+  }
+
+  /** Until it holds, looked at every 5 ms; the experiment has a limit of its own. */
+  async until(holds: () => boolean | Promise<boolean>): Promise<void> {
+    while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+
+  async metric(pattern: RegExp): Promise<number> {
+    const text = await (await fetch(`http://127.0.0.1:${this.server.port}/metrics`)).text();
+    return [...text.matchAll(pattern)].reduce((sum, [, value]) => sum + Number(value), 0);
+  }
+
+  openFiles(): number {
+    return readdirSync(`/proc/${this.serverPid()}/fd`).length;
+  }
+
+  async killServer(): Promise<void> {
+    this.workerPids();
+    process.kill(this.serverPid(), 'SIGKILL');
+    await once(this.server.child, 'exit');
+  }
+
+  /** What is left that should not be, in words. */
+  async end(): Promise<readonly string[]> {
+    const { child } = this.server;
+    if (child.exitCode === null && child.signalCode === null) {
+      this.workerPids();
+      await this.server.stop();
+    }
+    const left = [...this.workers].filter((pid) => processFacts(pid) !== undefined);
+    const problems = left.map((pid) => `worker ${pid} outlived its server`);
+    const read = readRegistry(this.stateDir);
+    if (read.kind === 'damaged') problems.push(`the registry is damaged: ${read.reason}`);
+    rmSync(this.stateDir, { recursive: true, force: true });
+    return problems;
+  }
+}
