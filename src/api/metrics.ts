@@ -247,6 +247,10 @@ export class Metrics implements Observer {
     for (const each of STATES)
       this.#workerState.set({ model, state: each }, each === state ? 1 : 0);
     this.#loaded.set({ model }, state === 'ready' ? 1 : 0);
+    if (state !== 'unloaded' && state !== 'stopped') return;
+    // There is no worker whose figures they would be.
+    for (const gauge of [this.#rss, this.#gpu, this.#heartbeatAge]) gauge.remove({ model });
+    this.#kvTokens.remove({ model, state: 'used' });
   }
 
   workerRestarted(_model: string, reason: string): void {

@@ -4,6 +4,10 @@
  *
  * Exits  0 · 1 when no server runs here, or it refused.
  */
+import { once } from 'node:events';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { json } from 'node:stream/consumers';
+
 import { keyHeaders } from './api-key.ts';
 import { type CliContext, CliError } from './context.ts';
 import { type ConfigFlags, readConfig } from './read-config.ts';
@@ -33,14 +37,22 @@ export async function operate(
     );
   }
   const path = name === undefined ? operation : `${operation}/${encodeURIComponent(name)}`;
-  const response = await fetch(`${url}/admin/${path}`, {
-    method: 'POST',
-    headers: keyHeaders(environment),
-  });
-  const answer = (await response.json()) as Answer;
+  const answer = await post(`${url}/admin/${path}`, keyHeaders(environment));
   if (answer.error !== undefined) throw new CliError(answer.error.message);
   process.stdout.write(flags.json ? `${JSON.stringify(answer)}\n` : `${toLine(answer)}\n`);
   return 0;
+}
+
+/** Waits as long as it takes: a load may, and `fetch` gives up after five minutes without a head. */
+async function post(url: string, headers: Readonly<Record<string, string>>): Promise<Answer> {
+  const request = httpRequest(url, { method: 'POST', headers }).end();
+  try {
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    return (await json(response)) as Answer;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CliError(`the server went away before it was done: ${why}`, { cause: error });
+  }
 }
 
 function toLine({ name, state, status }: Answer): string {

@@ -403,8 +403,11 @@ export const FileSchema = z.strictObject({
 
 export type FileConfig = z.output<typeof FileSchema>;
 
+/** A day of UTC, or a time that says where: a local one would mean another moment on another machine. */
+const MOMENT = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2}))?$/;
+
 function isMoment(text: string): boolean {
-  return /^\d{4}-\d{2}-\d{2}/.test(text) && !Number.isNaN(Date.parse(text));
+  return MOMENT.test(text) && !Number.isNaN(Date.parse(text));
 }
 
 function assertKeysDiffer(

@@ -7,6 +7,8 @@
  * The file is looked at once a second at most, when somebody asks, and at once for a secret that is not
  * known: a key that was just added holds at its first use, one that was revoked holds a second longer.
  *
+ * A file that cannot be read keeps the gate closed: the keys of before hold, and no others.
+ *
  * Units   ms of the wall clock, for expiry; the caller's clock says when to look.
  * Errors  RequestError `invalid_api_key` or `key_expired`. KeyStoreError at construction only: later the
  *         keys of before hold on, and the log says why.
@@ -44,6 +46,7 @@ export class KeyRing implements Gate {
   readonly #configured: readonly Known[];
   #stored: readonly Known[] = [];
   #lookedMs: number;
+  #isUnreadable = false;
 
   constructor(options: KeyRingOptions) {
     this.#options = options;
@@ -55,6 +58,8 @@ export class KeyRing implements Gate {
 
   get isOpen(): boolean {
     this.#lookIfDue();
+    // There may be keys that we cannot read: whoever made them thinks that the server is closed.
+    if (this.#isUnreadable) return false;
     return !this.#options.isPublic && this.#configured.length === 0 && this.#stored.length === 0;
   }
 
@@ -117,12 +122,16 @@ export class KeyRing implements Gate {
     this.#lookedMs = clock.nowMs();
     try {
       const keys = file.changedKeys();
+      this.#isUnreadable = false;
       if (keys === undefined) return false;
       this.#stored = keys.map(toKnown);
       log.info({ count: keys.length }, 'API keys read');
       return true;
     } catch (error) {
-      log.error({ err: error }, 'cannot read the API keys; those of before hold');
+      if (!this.#isUnreadable) {
+        log.error({ err: error }, 'cannot read the API keys; those of before hold, and no others');
+      }
+      this.#isUnreadable = true;
       return false;
     }
   }

@@ -7,7 +7,8 @@
  * that is killed loses the last second of it.
  *
  * Units   tokens; days of UTC, ms since the epoch.
- * Errors  none thrown: the log says what could not be written, once for each time it begins to fail.
+ * Errors  KeyStoreError from `tokensToday`, when the file cannot be read. What cannot be written is said in
+ *         the log, once for each time it begins to fail.
  */
 import type { Usage } from '../core/engine.ts';
 import { ANYBODY } from '../core/gate.ts';

@@ -78,6 +78,7 @@ export class Loop {
   readonly #calls = new Map<number, Call>();
   readonly #inbox: SchedulerEvent[] = [];
   readonly #poison = new PoisonList();
+  readonly #refusedLots = new WeakMap<readonly GenerationRequest[], HearthError>();
   #isHandling = false;
   #hasWarnedOfDepth = false;
   #lastKey = 0;
@@ -98,13 +99,29 @@ export class Loop {
     return this.#calls.size;
   }
 
-  /** The model is in the table, and the signal is not aborted. */
+  /**
+   * The model is in the table, and the signal is not aborted. A lot is refused as its first is: the others
+   * are not looked at.
+   */
   submit(request: GenerationRequest, context: CallContext): Ticket {
+    const { index, requests } = context.lot ?? { index: 0, requests: undefined };
+    const refused = requests && this.#refusedLots.get(requests);
+    if (refused !== undefined) throw refused;
+    try {
+      return this.#submit(request, context);
+    } catch (error) {
+      const reason = toHearthError(error);
+      if (requests !== undefined && index === 0) this.#refusedLots.set(requests, reason);
+      throw reason;
+    }
+  }
+
+  #submit(request: GenerationRequest, context: CallContext): Ticket {
     const { clock, observer } = this.#options;
     const { requestId, priority, signal } = context;
     const arrivedMs = clock.nowMs();
     const { index, requests } = context.lot ?? { index: 0, requests: [request] };
-    this.#assertNotPoison(request, arrivedMs);
+    if (index === 0) for (const one of requests) this.#assertNotPoison(one, arrivedMs);
     if (index === 0) this.#allowance.assertMayCome(context, requests, arrivedMs);
     const key = ++this.#lastKey;
     const cancel = (reason: HearthError) => {
@@ -288,8 +305,11 @@ export class Loop {
       finished: ({ reason, stop, ...usage }: CallEnd) => {
         if (call.isPreempted) return this.#returned(call);
         const { promptTokens, cachedTokens, generatedTokens } = usage;
-        if (reason === 'cancelled') answer.fail(refusals.endedUnasked(request.model));
-        else {
+        if (reason === 'cancelled') {
+          // Its worker had to go before it was done; nobody has seen anything of it yet.
+          if (this.#canMove(call)) return this.#move(call);
+          answer.fail(refusals.endedUnasked(request.model));
+        } else {
           answer.finished({ reason, stop, usage: { promptTokens, cachedTokens, generatedTokens } });
         }
         this.#end(call);
@@ -322,19 +342,28 @@ export class Loop {
 
   /** Its worker has died with it. */
   #lost(call: Call, error: WorkerError): void {
-    const { answer, context, request } = call;
+    const { answer, request } = call;
     call.running = undefined;
     call.isPreempted = false;
     const isPoison = this.#poison.died(request, error, this.#options.clock.nowMs());
-    if (!answer.isOver && answer.isUntouched && !isPoison && !call.hasMoved) {
-      call.hasMoved = true;
-      const { requestId } = context;
-      this.#options.log.warn({ requestId, model: request.model }, 'request is tried again');
-      this.post({ type: 'returned', key: call.key });
-      return;
-    }
+    if (!isPoison && this.#canMove(call)) return this.#move(call);
     answer.fail(isPoison ? refusals.poisoned(error) : error);
     this.#end(call);
+  }
+
+  /** To another worker, once, while its client has seen nothing of it. */
+  #canMove({ answer, hasMoved }: Call): boolean {
+    return !answer.isOver && answer.isUntouched && !hasMoved;
+  }
+
+  #move(call: Call): void {
+    const { request, context, key } = call;
+    call.hasMoved = true;
+    call.running = undefined;
+    const { requestId } = context;
+    this.#options.log.warn({ requestId, model: request.model }, 'request is tried again');
+    this.post({ type: 'returned', key });
+    this.reportSlots(request.model);
   }
 
   #assertNotPoison(request: GenerationRequest, nowMs: number): void {

@@ -158,6 +158,7 @@ export class Orchestrator implements Engine, Operator, AsyncDisposable {
     await supervisor.load();
     const { info } = supervisor;
     if (info.state === 'failed') throw refusals.modelFailed(model, supervisor);
+    if (info.state !== 'ready' && supervisor.refusal !== undefined) throw supervisor.refusal;
     return info;
   }
 
@@ -173,11 +174,12 @@ export class Orchestrator implements Engine, Operator, AsyncDisposable {
   }
 
   async stop(worker: string): Promise<ModelInfo> {
-    const found = this.workers().find(
+    const [found, other] = this.workers().filter(
       ({ id, pid, model }) => worker === id || worker === String(pid) || worker === model,
     );
-    if (found === undefined) {
-      const message = `No worker is ${JSON.stringify(worker)}; see "hearth ps".`;
+    if (found === undefined || other !== undefined) {
+      const what = found === undefined ? 'No worker is' : 'A worker and a model are both called';
+      const message = `${what} ${JSON.stringify(worker)}; see "hearth ps", and name the pid.`;
       throw new RequestError('worker_not_found', message);
     }
     const supervisor = this.#supervisor(found.model);
@@ -276,6 +278,7 @@ export class Orchestrator implements Engine, Operator, AsyncDisposable {
       },
       failed: (model) => this.#loop.post({ type: 'failed', model }),
       revived: (model) => this.#loop.post({ type: 'revived', model }),
+      waiting: (model) => this.#loop.waitingFor(model),
     };
   }
 

@@ -51,7 +51,11 @@ export interface ReplicaOptions {
   readonly clock: Clock;
   readonly log: Log;
   /** Resolves when there is memory for it; rejects with a HearthError when there is none. */
-  readonly admit: (estimate: () => Promise<number>) => Promise<void>;
+  readonly admit: (loading: {
+    readonly estimate: () => Promise<number>;
+    /** False once it is not to be loaded any more. */
+    readonly isAlive: () => boolean;
+  }) => Promise<void>;
   readonly onLoading: () => void;
   readonly onProgress: (fraction: number) => void;
   readonly onReady: (loaded: LoadedMessage) => void;
@@ -276,7 +280,7 @@ export class Replica {
     const { heartbeatIntervalMs } = settings;
     this.#channel.send({ type: 'welcome', version: VERSION, heartbeatIntervalMs });
     void this.#options
-      .admit(() => this.#estimate())
+      .admit({ estimate: () => this.#estimate(), isAlive: () => this.#state === 'loading' })
       .then(
         () => this.#load(),
         (error: unknown) => this.#refuse(toHearthError(error)),

@@ -58,6 +58,8 @@ export interface SupervisorHost {
   lost(model: string): void;
   failed(model: string): void;
   revived(model: string): void;
+  /** Requests that wait for a slot of it. */
+  waiting(model: string): number;
 }
 
 export interface SupervisorOptions {
@@ -260,8 +262,18 @@ export class Supervisor {
       if (replica.counts.active === 0) await replica.discard();
       else await replica.close();
     }
-    // Out of `failed`, too: a request may load it again.
+    // Out of `failed`, too, and out of a probe: a request may load it again.
     this.#onFileChanged?.();
+    if (this.#isProbing) {
+      this.#isProbing = false;
+      this.#restarts.forget();
+      if (!this.#isHeld) {
+        this.#reason = undefined;
+        host.revived(model.name);
+      }
+    }
+    // Those that waited before, and those that its worker gave back, want it still.
+    if (host.waiting(model.name) > 0) this.wanted();
     if (!this.#isWanted) this.#setState(this.#restingState);
   }
 
@@ -287,7 +299,9 @@ export class Supervisor {
     const vitals = this.#replica?.vitals(nowMs);
     if (vitals !== undefined) {
       const { steps, rssBytes, gpuBytes, kvUsedTokens } = vitals.heartbeat;
-      if (this.#state === 'ready') {
+      // The newest heartbeat may be from before the load.
+      const hasLoaded = !['starting', 'loading'].includes(vitals.heartbeat.phase);
+      if (this.#state === 'ready' && hasLoaded) {
         this.#options.memory?.measured(model, rssBytes + gpuBytes);
       }
       const { ageMs } = vitals;
@@ -297,9 +311,11 @@ export class Supervisor {
   }
 
   #unloadWhenIdle(nowMs: number): void {
-    const { keepAliveMs } = this.#options.model;
+    const { host, model } = this.#options;
+    const { keepAliveMs } = model;
     if (keepAliveMs === undefined || this.#state !== 'ready') return;
-    if (this.#replica!.counts.active > 0) this.#usedMs = nowMs;
+    const isUsed = this.#replica!.counts.active > 0 || host.waiting(model.name) > 0;
+    if (isUsed) this.#usedMs = nowMs;
     if (nowMs - this.#usedMs >= keepAliveMs) void this.unload({ drainMs: 0, isHeld: false });
   }
 
@@ -368,6 +384,7 @@ export class Supervisor {
     log.warn({ reason: error.message }, 'no memory for a model');
     this.#refusal = error;
     this.#isWanted = false;
+    this.#isProbing = false;
     host.failed(model.name);
     host.revived(model.name);
   }
@@ -391,6 +408,7 @@ export class Supervisor {
   /** One worker from its start to its end. */
   #serve(onBegun: () => void): Promise<ReplicaEnd> {
     const { model, settings, clock, host } = this.#options;
+    this.#refusal = undefined;
     this.#fileStamp = stamp(model.path);
     const process = this.#spawn();
     const log = this.#options.log.child({ worker: process.name, pid: process.pid });
@@ -405,13 +423,12 @@ export class Supervisor {
       settings,
       clock,
       log,
-      admit: async (estimate) => {
+      admit: async (loading) => {
         const { memory } = this.#options;
-        await memory?.admit(model, { mayEvict: this.#isAskedFor, estimate });
+        await memory?.admit(model, { mayEvict: this.#isAskedFor, ...loading });
       },
       onLoading: () => {
         onBegun();
-        this.#refusal = undefined;
         this.#startFailures = 0;
         this.#setState('loading');
       },

@@ -70,6 +70,16 @@ describe('two models and memory for one', () => {
     expect((await band.ask('y', { model: 'b' })).text).toBe('y');
   });
 
+  test('the operator is told when there is no room, too', async () => {
+    const band = make({ models: TWO, pinned: ['a'] });
+    await band.orchestrator.start();
+    await load(band, 'a');
+    await expect(band.orchestrator.load('b')).rejects.toMatchObject({
+      code: 'insufficient_memory',
+    });
+    expect(states(band)).toEqual(['ready', 'unloaded']);
+  });
+
   test('a pinned one never goes', async () => {
     const band = make({ models: TWO, pinned: ['a'] });
     await band.orchestrator.start();

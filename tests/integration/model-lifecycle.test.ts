@@ -76,6 +76,49 @@ describe('the operator', () => {
     expect(band.pids).toHaveLength(2);
   });
 
+  /** Red while only requests that came afterwards had it loaded again. */
+  test('unloads a model with requests that wait: they have it loaded again', async () => {
+    const band = await make({ slots: 1 }).ready();
+    const asks = [band.ask('[[slow:10]][[tokens:30]]x')];
+    await band.until(() => band.count('firstToken') === 1);
+    for (const text of ['one', 'two']) asks.push(band.ask(text));
+    await band.until(() => band.count('queued') === 3);
+    await band.orchestrator.unload('a');
+    const heard = await Promise.all(asks);
+    expect(heard.map(({ error }) => error)).toEqual([undefined, undefined, undefined]);
+    expect(heard.slice(1).map(({ text }) => text)).toEqual(['one', 'two']);
+    expect(band.pids).toHaveLength(2);
+  });
+
+  test('moves what had to be cut before its first token', async () => {
+    const band = await make({ slots: 1, worker: { drainTimeoutMs: 50 } }).ready();
+    const reading = band.ask('[[prefill:500]]patience');
+    await band.until(() => band.count('dequeued') === 1);
+    await band.orchestrator.unload('a');
+    const { error, text } = await reading;
+    expect([error, text]).toEqual([undefined, 'patience']);
+    expect(band.pids).toHaveLength(2);
+  });
+
+  test('unloads one that is being tried again: the next request is answered', async () => {
+    const setup = { models: { a: { abortOnLoad: true, loadMs: 200 } } };
+    const band = make({ ...setup, worker: { restartMax: 0, probeAfterMs: 50 } });
+    await band.orchestrator.start();
+    await band.until(() => stateOf(band) === 'failed');
+    await band.until(() => stateOf(band) === 'loading');
+    band.write('a', {});
+    await band.orchestrator.unload('a');
+    expect((await band.ask('well')).text).toBe('well');
+  });
+
+  test('is asked again where a worker and a model have one name', async () => {
+    const band = await make({ models: { a: {}, 'a-1': {} } }).ready();
+    await expect(band.orchestrator.stop('a-1')).rejects.toThrow(
+      'A worker and a model are both called "a-1"',
+    );
+    expect(band.pids.filter(isAlive)).toHaveLength(2);
+  });
+
   test('unloads one that nobody asks for: it stays away', async () => {
     const band = await make().ready();
     expect(await band.orchestrator.unload('a')).toMatchObject({ state: 'unloaded' });

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 
 import { spawnWorker } from '../../src/orchestrator/worker-process.ts';
+import { GREEDY } from '../support/greedy.ts';
 import { Orchestra, type Setup } from '../support/orchestra.ts';
 
 let orchestra: Orchestra | undefined;
@@ -163,6 +164,36 @@ describe('Orchestrator', () => {
     expect(high.error?.code).toBe('queue_full');
     expect((await Promise.all(asks)).map(({ error }) => error)).toEqual(asks.map(() => undefined));
     expect(band.lines.filter(({ message }) => message === 'the queue is filling')).toHaveLength(1);
+  });
+
+  /** Red while only the first of a list was refused, and the others were begun. */
+  test('a list of prompts over the limit is refused as one, and nothing of it is begun', async () => {
+    const band = await start({
+      rateLimits: { each: { tokensPerMinute: 100 }, all: {}, burstWindowMs: 1_000 },
+    });
+    const requests = Array.from({ length: 5 }, (_, index) => ({
+      model: 'a',
+      prompt: { text: `${index}` },
+      sampling: GREEDY,
+      stops: [],
+      maxTokens: 30,
+    }));
+    const { signal } = new AbortController();
+    const tickets = await Promise.allSettled(
+      requests.map((request, index) =>
+        band.orchestrator.submit(request, {
+          requestId: `r-${index}`,
+          tenant: 't',
+          priority: 'normal',
+          signal,
+          lot: { index, requests },
+        }),
+      ),
+    );
+    expect(tickets.map((one) => one.status === 'rejected' && one.reason.code)).toEqual(
+      Array(5).fill('rate_limited'),
+    );
+    expect([band.count('queued'), band.count('rejected')]).toEqual([0, 1]);
   });
 
   test('a request waits no longer than its class allows', async () => {

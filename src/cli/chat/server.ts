@@ -83,7 +83,8 @@ export async function openServer(flags: ServerFlags, around: Surroundings): Prom
 }
 
 function settle(model: ModelInfo, loaded: PromiseWithResolvers<void>): void {
-  if (model.state === 'ready') loaded.resolve();
+  // One that is not loaded is loaded by the first message, which also hears why it cannot be.
+  if (model.state === 'ready' || model.state === 'unloaded') loaded.resolve();
   if (model.state === 'failed') {
     loaded.reject(
       new CliError(`${model.name} cannot be loaded: ${model.reason ?? 'no reason known'}`),

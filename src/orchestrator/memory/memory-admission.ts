@@ -32,6 +32,17 @@ export interface Admission {
   /** Nobody has asked for the model yet: others do not have to go for it. */
   readonly mayEvict: boolean;
   readonly estimate: () => Promise<number>;
+  /** False once its worker is gone: then nothing is reserved, and nobody goes for it. */
+  readonly isAlive: () => boolean;
+}
+
+/** 0 where it cannot be told: the worker will say what is wrong with it. */
+function sizeOf(path: string): number {
+  try {
+    return statSync(path).size;
+  } catch {
+    return 0;
+  }
 }
 
 /** Of a transformer's cache per token against its weights; seen up to 1/540 on tiny models. */
@@ -42,6 +53,8 @@ const PROCESS_BYTES = 256e6;
 export class MemoryAdmission {
   readonly #options: MemoryAdmissionOptions;
   readonly #budget: MemoryBudget;
+  /** Of those that are loaded. */
+  readonly #measured = new Map<string, number>();
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: MemoryAdmissionOptions) {
@@ -56,21 +69,31 @@ export class MemoryAdmission {
     return turn;
   }
 
-  /** What a loaded model takes now. */
+  /** What a loaded model takes now; of what it was seen to take, the most counts. */
   measured(spec: ModelSpec, bytes: number): void {
-    if (!this.#budget.has(spec.name)) return;
+    const { name } = spec;
+    const before = this.#measured.get(name) ?? 0;
+    if (!this.#budget.has(name) || bytes <= before) return;
+    this.#measured.set(name, bytes);
     this.#options.book.measured(spec, bytes);
-    this.#budget.reserve(spec.name, this.#options.book.needOf(spec) ?? bytes);
+    this.#budget.reserve(name, bytes);
   }
 
   /** Its worker is gone. */
   release(model: string): void {
+    this.#measured.delete(model);
     this.#budget.release(model);
   }
 
-  async #admit(spec: ModelSpec, { mayEvict, estimate }: Admission): Promise<void> {
+  async #admit(spec: ModelSpec, { mayEvict, estimate, isAlive }: Admission): Promise<void> {
+    const assertAlive = () => {
+      if (!isAlive()) throw refusals.endedUnasked(spec.name);
+    };
+    assertAlive();
     const needBytes = this.#quickNeed(spec) ?? (await estimate());
+    assertAlive();
     if (needBytes > this.#budget.freeBytes) await this.#makeRoom(spec, needBytes, mayEvict);
+    assertAlive();
     this.#budget.reserve(spec.name, needBytes);
   }
 
@@ -78,7 +101,7 @@ export class MemoryAdmission {
     const known = this.#options.book.needOf(spec);
     const isGuessable = spec.backend === 'llama-cpp' && this.#budget.isEmpty;
     if (known !== undefined || !isGuessable) return known;
-    const fileBytes = statSync(spec.path, { throwIfNoEntry: false })?.size ?? 0;
+    const fileBytes = sizeOf(spec.path);
     const tokens = spec.contextTokens * (spec.slots + spec.highSpare);
     const guess = PROCESS_BYTES + fileBytes * (1 + tokens * CACHE_SHARE_PER_TOKEN);
     return guess <= this.#budget.budgetBytes ? guess : undefined;
@@ -96,10 +119,12 @@ export class MemoryAdmission {
     const models = this.#budget.evictionsFor(needBytes, candidates);
     if (models === undefined) throw refused();
     for (const model of models) {
+      // Somebody may have asked for it while the one before it went.
+      if (!evictable().some((one) => one.model === model)) continue;
       log.info({ model, for: name, needBytes }, 'unloading a model for another one');
       await evict(model);
     }
-    // One that was asked for meanwhile may have come back.
+    // One that was asked for meanwhile has not gone, or has come back.
     if (needBytes > this.#budget.freeBytes) throw refused();
   }
 }

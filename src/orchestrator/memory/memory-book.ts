@@ -31,12 +31,14 @@ export class MemoryBook {
 
   /** Undefined when this file was never loaded so. */
   needOf(spec: ModelSpec): number | undefined {
-    return this.#bytes.get(keyOf(spec));
+    const key = keyOf(spec);
+    return key === undefined ? undefined : this.#bytes.get(key);
   }
 
   /** The most that it has taken. */
   measured(spec: ModelSpec, bytes: number): void {
     const key = keyOf(spec);
+    if (key === undefined) return;
     const before = this.#bytes.get(key) ?? 0;
     if (bytes <= before * (1 + WORTH_SHARE)) return;
     this.#bytes.delete(key);
@@ -59,7 +61,12 @@ function read(path: string): Readonly<Record<string, number>> {
   }
 }
 
-function keyOf({ path, slots, highSpare, contextTokens, gpu }: ModelSpec): string {
-  const file = statSync(path, { throwIfNoEntry: false });
-  return [path, file?.size, file?.mtimeMs, slots + highSpare, contextTokens, gpu].join(' ');
+/** Undefined where the file cannot be looked at: then nothing is known of it. */
+function keyOf({ path, slots, highSpare, contextTokens, gpu }: ModelSpec): string | undefined {
+  try {
+    const { size, mtimeMs } = statSync(path);
+    return [path, size, mtimeMs, slots + highSpare, contextTokens, gpu].join(' ');
+  } catch {
+    return undefined;
+  }
 }

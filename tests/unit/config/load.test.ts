@@ -351,6 +351,11 @@ describe('a bad configuration', () => {
     ],
     ['a key named like nobody', `${KEY.replace('"k"', '"local"')}`, 'callers who need no key'],
     [
+      'a key that ends at a time without a place',
+      `${KEY}\nexpires_at = 2027-01-31T12:00:00`,
+      ':4: keys.0.expires_at = "2027-01-31T12:00:00.000" is not a time',
+    ],
+    [
       'a key that ends at no time',
       `${KEY}\nexpires_at = "soon"`,
       ':4: keys.0.expires_at = "soon" is not a time',

@@ -89,6 +89,18 @@ describe('the gate', () => {
     expect(() => t.ring({ configured })).toThrow('"twice" is in the configuration and in ');
   });
 
+  test('is closed when the first key file that it finds cannot be read', () => {
+    using t = new KeyFixture();
+    const gate = t.ring();
+    expect(gate.isOpen).toBe(true);
+    t.other().make();
+    const db = new DatabaseSync(t.file.path);
+    db.exec('PRAGMA user_version = 9');
+    db.close();
+    t.nowMs += 1_000;
+    expect([gate.isOpen, codeOf(gate, undefined)]).toEqual([false, 'invalid_api_key']);
+  });
+
   test('keeps the keys of before when the file cannot be read any more', () => {
     using t = new KeyFixture();
     t.file.make().add(makeKey('k', '1'));
