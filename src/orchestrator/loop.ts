@@ -10,6 +10,9 @@
  * only while no token of it has come. One that was in two deaths is taken for their cause, and the same
  * request is refused for a while (`poison.ts`).
  *
+ * Long because every event of a request ends here: what it decides by lies beside it (`scheduler`,
+ * `allowance`, `poison`, `refusals`), and what is left is one step for each thing that can happen.
+ *
  * Timers  one, for the earliest queue deadline.
  * Units   ms of the monotonic clock.
  * Errors  `submit` throws rate_limited, model_failed, queue_full or draining; all else is thrown by
@@ -19,7 +22,6 @@ import type { Clock } from '../core/clock.ts';
 import type {
   CallContext,
   GenerationRequest,
-  ModelQueueInfo,
   QueueInfo,
   RateState,
   Ticket,
@@ -27,7 +29,6 @@ import type {
 import { type HearthError, toHearthError, type WorkerError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Observer } from '../core/observer.ts';
-import { byPriority } from '../core/priority.ts';
 import type { UsageBook } from '../core/usage-book.ts';
 import { Allowance } from './allowance.ts';
 import { Answer } from './answer.ts';
@@ -35,6 +36,7 @@ import { abortReason, type Call, toJob } from './call.ts';
 import type { Drop, Effects, Rejection, SchedulerEvent } from './effects.ts';
 import type { LimiterOptions } from './limiter.ts';
 import { PoisonList } from './poison.ts';
+import { reportQueue } from './queue-report.ts';
 import * as refusals from './refusals.ts';
 import type { CallEnd, CallListener, GenerateJob, RunningCall } from './running-calls.ts';
 import { Scheduler, type SchedulerLimits } from './scheduler.ts';
@@ -66,8 +68,6 @@ export interface LoopOptions {
   readonly deskOf: (model: string) => ModelDesk;
 }
 
-/** Of those that wait, in `queue()`. */
-const LISTED_MAX = 100;
 /** What setTimeout can hold. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
@@ -307,7 +307,10 @@ export class Loop {
         const { promptTokens, cachedTokens, generatedTokens } = usage;
         if (reason === 'cancelled') {
           // Its worker had to go before it was done; nobody has seen anything of it yet.
-          if (this.#canMove(call)) return this.#move(call);
+          if (this.#canMove(call)) {
+            this.#move(call);
+            return;
+          }
           answer.fail(refusals.endedUnasked(request.model));
         } else {
           answer.finished({ reason, stop, usage: { promptTokens, cachedTokens, generatedTokens } });
@@ -346,7 +349,10 @@ export class Loop {
     call.running = undefined;
     call.isPreempted = false;
     const isPoison = this.#poison.died(request, error, this.#options.clock.nowMs());
-    if (!isPoison && this.#canMove(call)) return this.#move(call);
+    if (!isPoison && this.#canMove(call)) {
+      this.#move(call);
+      return;
+    }
     answer.fail(isPoison ? refusals.poisoned(error) : error);
     this.#end(call);
   }
@@ -443,33 +449,9 @@ export class Loop {
   }
 
   queue(): QueueInfo {
-    const nowMs = this.#options.clock.nowMs();
-    return {
-      depth: this.#scheduler.depth,
-      depthMax: this.#options.limits.queueDepthMax,
-      highSpare: this.#options.limits.queueDepthHighSpare,
-      models: this.#options.models.map((name) => this.#modelQueue(name, nowMs)),
-    };
-  }
-
-  #modelQueue(name: string, nowMs: number): ModelQueueInfo {
-    const scheduler = this.#scheduler;
-    const { busy, free } = scheduler.counts(name);
-    const first: ModelQueueInfo['first'][number][] = [];
-    scheduler.forEachWaiting(name, (key) => {
-      if (first.length >= LISTED_MAX) return;
-      const { context, answer } = this.#calls.get(key)!;
-      const { requestId, priority } = context;
-      first.push({ requestId, priority, waitedMs: nowMs - answer.arrivedMs });
-    });
-    return {
-      name,
-      busy,
-      free,
-      waiting: byPriority((priority) => scheduler.waitingOf(name, priority)),
-      estimateMs: byPriority((priority) => scheduler.estimateWaitMs(name, priority)),
-      first,
-    };
+    const { models, limits, clock } = this.#options;
+    const [scheduler, calls] = [this.#scheduler, this.#calls];
+    return reportQueue({ scheduler, models, limits, calls, nowMs: clock.nowMs() });
   }
 
   reportSlots(model: string): void {

@@ -13,8 +13,8 @@
  * it loaded again. One that the operator stopped is refused until the operator loads it.
  *
  * A model whose worker said why it cannot be loaded is not tried again with the same file: it stays
- * `failed`, and requests are told why, until the file's time of change or size is another one. The file is
- * looked at every FILE_CHECK_MS, so that a mended model comes back by itself.
+ * `failed`, and requests are told why, until the file is another one (`file-watch.ts`), so that a mended model
+ * comes back by itself.
  *
  * One that died too often (`restarts.ts`) is `failed` likewise, and tried again after a while with one
  * worker that gets no requests until it has loaded: a half-open breaker.
@@ -22,10 +22,11 @@
  * That the system cannot start a process (no memory, no process or file number left) is not held against
  * the model: it is tried again, ever more slowly, for as long as it takes.
  *
+ * Long because it is one life: what it asks on the way lies beside it (`restarts`, `start-gate`, `file-watch`,
+ * `memory/`, `registry/`), and each method is one arrow of the drawing.
+ *
  * Errors  none: what goes wrong is a state with a reason, and events to the host.
  */
-import { stat } from 'node:fs/promises';
-
 import type { Clock } from '../core/clock.ts';
 import type { ModelInfo, ModelState } from '../core/engine.ts';
 import type { HearthError, WorkerError } from '../core/errors.ts';
@@ -34,6 +35,7 @@ import type { Observer } from '../core/observer.ts';
 import type { WorkerInfo } from '../core/operator.ts';
 import type { LoadedMessage } from '../ipc/protocol.ts';
 import type { ModelSpec } from '../models/spec.ts';
+import { FileWatch } from './file-watch.ts';
 import type { MemoryAdmission } from './memory/memory-admission.ts';
 import type { Evictable } from './memory/memory-budget.ts';
 import { spawnRegistered, type WorkerRegister } from './registry/spawn-registered.ts';
@@ -85,8 +87,6 @@ const PROBING_MS = 1_000;
 const OUT_OF = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE']);
 const START_DELAY_MS = 100;
 const START_DELAY_MAX_MS = 5_000;
-/** How often the file of a failed model is looked at. */
-const FILE_CHECK_MS = 1_000;
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
@@ -118,16 +118,14 @@ export class Supervisor {
   #startFailures = 0;
   #progress: number | undefined;
   #loaded: LoadedMessage | undefined;
-  /** What the file was when it was last tried. */
-  #fileStamp: Promise<string> = Promise.resolve('');
-  #fileCheckedMs = 0;
-  #isCheckingFile = false;
+  readonly #file: FileWatch;
   #onFileChanged: (() => void) | undefined;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#prespawned = options.prespawned;
     this.#restarts = new Restarts(options.settings);
+    this.#file = new FileWatch(options.model.path);
     this.#isWanted = options.model.preload || options.prespawned !== undefined;
     this.#usedMs = options.clock.nowMs();
   }
@@ -409,7 +407,7 @@ export class Supervisor {
   #serve(onBegun: () => void): Promise<ReplicaEnd> {
     const { model, settings, clock, host } = this.#options;
     this.#refusal = undefined;
-    this.#fileStamp = stamp(model.path);
+    this.#file.note();
     const process = this.#spawn();
     const log = this.#options.log.child({ worker: process.name, pid: process.pid });
     const beganMs = clock.nowMs();
@@ -519,12 +517,7 @@ export class Supervisor {
   }
 
   async #checkFile(nowMs: number): Promise<void> {
-    if (this.#isCheckingFile || nowMs - this.#fileCheckedMs < FILE_CHECK_MS) return;
-    this.#isCheckingFile = true;
-    this.#fileCheckedMs = nowMs;
-    const [tried, found] = await Promise.all([this.#fileStamp, stamp(this.#options.model.path)]);
-    this.#isCheckingFile = false;
-    if (tried !== found) this.#onFileChanged?.();
+    if (await this.#file.hasChanged(nowMs)) this.#onFileChanged?.();
   }
 
   /** Waits for what `begin` starts, or for the end of this supervisor; its timer goes with it. */
@@ -552,15 +545,5 @@ export class Supervisor {
     const waiting = this.#onChange;
     this.#onChange = [];
     for (const resolve of waiting) resolve();
-  }
-}
-
-/** Tells two versions of a file apart. A missing file is a version too. */
-async function stamp(path: string): Promise<string> {
-  try {
-    const { mtimeMs, size, ino } = await stat(path);
-    return `${mtimeMs} ${size} ${ino}`;
-  } catch (error) {
-    return error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
   }
 }
