@@ -25,7 +25,7 @@ export interface Experiment {
   ) => Promise<{ readonly faults: number; readonly problems?: readonly string[] }>;
 }
 
-const SLEEP_MS = 2_000;
+const SLEEP_MS = 4_000;
 const WORKER_DIED = ['worker_crashed'];
 const RESTARTS = /^hearth_worker_restarts_total\{.*\} (\d+)/gm;
 
@@ -151,13 +151,13 @@ export const EXPERIMENTS: readonly Experiment[] = [
     number: 28,
     name: 'the machine sleeps: server and workers stand still, and nobody is killed for it',
     rules: { mayFailWith: [] },
-    env: { HEARTH_WORKER_HEARTBEAT_INTERVAL_MS: '100', HEARTH_WORKER_HEARTBEAT_MISSES: '3' },
+    env: { HEARTH_WORKER_HEARTBEAT_INTERVAL_MS: '300', HEARTH_WORKER_HEARTBEAT_MISSES: '4' },
     run: async (world) => {
       const loading = world.load({ clients: 4, requests: 24 });
       await world.until(() => world.outcomes.length >= 3 + world.below(5));
       const asleep = [world.serverPid(), ...world.workerPids()];
       for (const pid of asleep) process.kill(pid, 'SIGSTOP');
-      // The fault itself: many times what a worker may be silent.
+      // The fault itself: three times as long as a worker may be silent.
       await sleep(SLEEP_MS);
       for (const pid of asleep) process.kill(pid, 'SIGCONT');
       await loading;
