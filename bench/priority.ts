@@ -19,6 +19,7 @@ import {
   REQUEST_LIMIT_MS,
 } from './lib/pair.ts';
 import { ensurePeer } from './lib/peer-build.ts';
+import { at } from './lib/queue-figures.ts';
 import { Report } from './lib/report.ts';
 import { type Server, startHearth, startPeer } from './lib/servers.ts';
 
@@ -198,8 +199,4 @@ async function samples(count: number, sample: () => Promise<number>): Promise<nu
   const values: number[] = [];
   while (values.length < count) values.push(await sample());
   return values.sort((a, b) => a - b);
-}
-
-function at(sorted: readonly number[], quantile: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(quantile * sorted.length))]!;
 }

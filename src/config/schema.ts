@@ -331,7 +331,10 @@ export const SECTIONS = {
   worker: z.strictObject({
     start_timeout_s: seconds(30, 'From the start of a worker to its hello.'),
     load_timeout_s: seconds(300, 'Longest load of a model.'),
-    drain_timeout_s: seconds(30, 'What runs may finish for so long when the server stops.'),
+    drain_timeout_s: seconds(
+      30,
+      'What runs may finish for so long when the server stops or the model is unloaded.',
+    ),
     kill_timeout_s: seconds(2, 'From asking a worker to go to killing it.'),
     heartbeat_interval_ms: z
       .int()

@@ -34,7 +34,10 @@ export interface Operator {
   workers(): readonly WorkerInfo[];
   /** Also one that was stopped or has failed. Resolves when it is ready, rejects with `model_failed`. */
   load(model: string): Promise<ModelInfo>;
-  /** Takes no new requests to it, lets running ones end, then ends its worker. The next request loads it again. */
+  /**
+   * Takes no new requests to it, lets running ones end within the drain timeout, then ends
+   * its worker. The next request loads it again.
+   */
   unload(model: string): Promise<ModelInfo>;
   /** The same, and loads it again at once. */
   recycle(model: string): Promise<ModelInfo>;

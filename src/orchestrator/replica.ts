@@ -98,6 +98,8 @@ export class Replica {
   #refusal: string | undefined;
   #wasReady = false;
   #estimated: PromiseWithResolvers<number> | undefined;
+  /** What it was asked and has not answered; its deadline runs. */
+  #asked: 'estimate' | 'load' | undefined;
   #refused: HearthError | undefined;
 
   constructor(options: ReplicaOptions) {
@@ -188,7 +190,7 @@ export class Replica {
 
   /**
    * Ends a worker on which nothing runs. Killed and not asked: it has nothing to finish, and the system
-   * takes its memory back in a tenth of the second that the library needs to free it.
+   * takes its memory back sooner than the library frees it.
    */
   async discard(): Promise<void> {
     if (this.#state !== 'ended') this.#state = 'stopping';
@@ -242,7 +244,7 @@ export class Replica {
         if (this.#state === 'loading') this.#options.onProgress(message.fraction);
         break;
       case 'estimated':
-        clearTimeout(this.#deadline);
+        this.#answeredTo('estimate', message.type);
         this.#estimated?.resolve(message.needBytes);
         break;
       case 'loaded':
@@ -291,6 +293,7 @@ export class Replica {
     if (this.#state !== 'loading')
       return Promise.reject(this.#error('worker_crashed', 'has ended'));
     this.#arm(this.#options.settings.loadTimeoutMs, 'did not estimate the need of its model');
+    this.#asked = 'estimate';
     this.#channel.send({ type: 'estimate', ...this.#loadSpec });
     this.#estimated = Promise.withResolvers<number>();
     return this.#estimated.promise;
@@ -299,7 +302,16 @@ export class Replica {
   #load(): void {
     if (this.#state !== 'loading') return;
     this.#arm(this.#options.settings.loadTimeoutMs, 'did not load the model');
+    this.#asked = 'load';
     this.#channel.send({ type: 'load', ...this.#loadSpec });
+  }
+
+  /** Ends the deadline of the question: an answer that was not asked for ends none. */
+  #answeredTo(question: 'estimate' | 'load', answer: string): void {
+    if (this.#state === 'stopping') return;
+    if (this.#asked !== question) throw new Violation(`said ${answer} where it was not asked`);
+    this.#asked = undefined;
+    clearTimeout(this.#deadline);
   }
 
   get #loadSpec() {
@@ -315,9 +327,8 @@ export class Replica {
   }
 
   #loaded(message: LoadedMessage): void {
+    this.#answeredTo('load', message.type);
     if (this.#state === 'stopping') return;
-    if (this.#state !== 'loading') throw new Violation('said loaded where it was not asked');
-    clearTimeout(this.#deadline);
     this.#state = 'ready';
     this.#wasReady = true;
     this.#options.onReady(message);
@@ -325,7 +336,8 @@ export class Replica {
 
   #loadFailed(reason: string, native: string): void {
     if (this.#state === 'stopping') return;
-    if (this.#state !== 'loading') throw new Violation('said load_failed where it was not asked');
+    if (this.#asked === undefined) throw new Violation('said load_failed where it was not asked');
+    this.#asked = undefined;
     this.#options.log.error({ reason, native }, 'model could not be loaded');
     this.#refusal = reason;
     this.#sendAway();

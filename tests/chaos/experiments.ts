@@ -204,10 +204,10 @@ export async function runExperiment(
     const { faults, problems: found = [] } = await experiment.run(world);
     if (faults === 0) problems.push('the fault took no effect');
     problems.push(...found, ...checkHistory(world.outcomes, experiment.rules));
-  } finally {
-    problems.push(...(await world.end()));
+  } catch (error) {
+    problems.push(String(error));
   }
-  return problems;
+  return [...problems, ...(await world.end())];
 }
 
 function killWorker(world: World): number {

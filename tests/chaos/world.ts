@@ -18,6 +18,7 @@ export type Random = () => number;
 
 const MODEL = 'test-model';
 const REQUEST_LIMIT_MS = 60_000;
+const UNTIL_LIMIT_MS = 60_000;
 /** Each is one byte; the model says so many in a second in each slot. */
 const TOKENS_PER_SECOND = 1_000;
 
@@ -38,7 +39,7 @@ export class World {
   readonly outcomes: Outcome[] = [];
   /** Every pid that was ever a worker here. */
   readonly workers = new Set<number>();
-  server!: HearthProcess;
+  #server: HearthProcess | undefined;
   #ids = 0;
 
   constructor(random: Random) {
@@ -50,14 +51,20 @@ export class World {
     args: readonly string[] = [],
     env: Readonly<Record<string, string>> = {},
   ): Promise<void> {
-    this.server = await startHearth({
+    const server = await startHearth({
       model: { vocabulary: 'bytes', tokensPerSecond: TOKENS_PER_SECOND },
       args: ['--state-dir', this.stateDir, '--slots', '4', ...args],
       env: { HEARTH_WORKER_RESTART_MAX: '1000', HEARTH_LIMITS_QUEUE_DEPTH_MAX: '1000', ...env },
     });
-    const { event } = await this.server.modelSettled;
-    if (event !== 'ready') throw new Error(`the server is ${event}:\n${this.server.output()}`);
+    this.#server = server;
+    const { event } = await server.modelSettled;
+    if (event !== 'ready') throw new Error(`the server is ${event}:\n${server.output()}`);
     this.workerPids();
+  }
+
+  get server(): HearthProcess {
+    if (this.#server === undefined) throw new Error('the server was not started');
+    return this.#server;
   }
 
   below(count: number): number {
@@ -104,9 +111,14 @@ export class World {
     return owner.pid;
   }
 
-  /** Until it holds, looked at every 5 ms; the experiment has a limit of its own. */
+  /** Until it holds, looked at every 5 ms. Throws when it does not come to hold. */
   async until(holds: () => boolean | Promise<boolean>): Promise<void> {
-    while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 5));
+    const end = performance.now() + UNTIL_LIMIT_MS;
+    while (!(await holds())) {
+      if (performance.now() > end)
+        throw new Error(`never held within ${UNTIL_LIMIT_MS} ms: ${holds}`);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
   }
 
   async metric(pattern: RegExp): Promise<number> {
@@ -126,8 +138,8 @@ export class World {
 
   /** What is left that should not be, in words. */
   async end(): Promise<readonly string[]> {
-    const { child } = this.server;
-    if (child.exitCode === null && child.signalCode === null) {
+    const child = this.#server?.child;
+    if (child?.exitCode === null && child.signalCode === null) {
       this.workerPids();
       await this.server.stop();
     }

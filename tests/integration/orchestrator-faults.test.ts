@@ -205,6 +205,14 @@ describe('a worker that does not speak the protocol', () => {
     expect(codes).toEqual(['worker_protocol']);
   });
 
+  test('answers what it was not asked: failed, and not waited for without a deadline', async () => {
+    const band = make({ fixture: 'estimates-unasked', worker: { restartMax: 0 } });
+    await band.orchestrator.start();
+    const { error } = await band.ask('x');
+    expect(error?.code).toBe('model_failed');
+    expect(error?.message).toContain('said estimated where it was not asked');
+  });
+
   test('sends noise in a stream: that stream fails with worker_protocol', async () => {
     const band = await start({ fixture: 'noise-mid-stream', worker: { restartMax: 1 } });
     const { error, text } = await band.ask('x');

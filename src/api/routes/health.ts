@@ -27,14 +27,16 @@ export function ready(exchange: Exchange): Response {
   const models = exchange.deps.engine.models();
   // Names, reasons and paths are for those who have a key.
   const isKnown = exchange.caller !== undefined;
+  // Readiness is of the whole server; a caller sees the models that its key may use.
+  const visible = isKnown ? exchange.models : [];
   const states = isKnown
-    ? { models: models.map((model) => ({ name: model.name, ...modelState(model) })) }
+    ? { models: visible.map((model) => ({ name: model.name, ...modelState(model) })) }
     : {};
   // One that is not loaded is loaded by its first request.
   if (models.some(({ state }) => state === 'ready' || state === 'unloaded')) {
     return exchange.json(200, { status: 'ready', ...states });
   }
-  const error = whyNotReady(models, isKnown);
+  const error = whyNotReady(models, visible);
   const body = { ...errorBody(error, exchange.id), status: 'not_ready', ...states };
   return exchange.json(statusOf(error), body, retryHeaders(error));
 }
@@ -57,7 +59,8 @@ export function adminHealth(exchange: Exchange): Response {
   });
 }
 
-function whyNotReady(models: readonly ModelInfo[], isKnown: boolean): CapacityError {
+/** Only the failures of `visible` are told. */
+function whyNotReady(models: readonly ModelInfo[], visible: readonly ModelInfo[]): CapacityError {
   if (models.some(({ state }) => state === 'starting' || state === 'loading')) {
     return new CapacityError('model_loading', 'No model can answer yet: one is being loaded', {
       retryAfterMs: PROBE_AGAIN_MS,
@@ -68,10 +71,10 @@ function whyNotReady(models: readonly ModelInfo[], isKnown: boolean): CapacityEr
       retryAfterMs: undefined,
     });
   }
-  const failed = models
+  const failed = visible
     .filter(({ state }) => state === 'failed')
     .map(({ name, reason }) => `${name}: ${reason ?? 'no reason known'}`);
-  const why = failed.length === 0 || !isKnown ? '' : `: ${failed.join('; ')}`;
+  const why = failed.length === 0 ? '' : `: ${failed.join('; ')}`;
   return new CapacityError('model_failed', `No model can answer${why}`, {
     retryAfterMs: undefined,
   });

@@ -107,6 +107,13 @@ describe('where there are keys', () => {
     expect((await t.request('/ready', { headers: bearer('wrong') })).status).toBe(401);
   });
 
+  test('a key for some models is told of the readiness of no other', async () => {
+    using t = setUp([makeKey('k', 'secret', { models: ['other'] })]);
+    const known = await t.request('/ready', { headers: bearer('secret') });
+    const { models } = (await known.json()) as { models: { name: string }[] };
+    expect(models.map(({ name }) => name)).toEqual(['other']);
+  });
+
   test('a preflight needs none: browsers send it without', async () => {
     const allowedOrigins = ['http://page.example'];
     using t = setUp([makeKey('k', 'secret')], { allowedOrigins });
