@@ -8,7 +8,8 @@ import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 
 import { makeRandom } from '../../src/cli/bench/prompts.ts';
-import { EXPERIMENTS, runExperiment } from './experiments.ts';
+import { runExperiment } from './experiment.ts';
+import { EXPERIMENTS } from './experiments.ts';
 import { World } from './world.ts';
 
 const { values } = parseArgs({

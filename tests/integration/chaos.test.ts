@@ -2,7 +2,8 @@
 import { describe, expect, test } from 'vitest';
 
 import { makeRandom } from '../../src/cli/bench/prompts.ts';
-import { EXPERIMENTS, runExperiment } from '../chaos/experiments.ts';
+import { runExperiment } from '../chaos/experiment.ts';
+import { EXPERIMENTS } from '../chaos/experiments.ts';
 import { World } from '../chaos/world.ts';
 
 /** Other choices in every run of CI, and the same again with the seed that a failure names. */

@@ -1,0 +1,65 @@
+/** Faults 5, 27, 28: processes stand still, or are asked to end. */
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { processFacts } from '../../../src/orchestrator/registry/processes.ts';
+import { atWork, type Experiment, RESTARTS } from '../experiment.ts';
+
+const SLEEP_MS = 4_000;
+
+export const STOPS: readonly Experiment[] = [
+  {
+    number: 5,
+    name: 'a worker is stopped: killed, replaced, and not raised from the dead',
+    rules: { mayFailWith: ['worker_hung'] },
+    env: { HEARTH_WORKER_HEARTBEAT_INTERVAL_MS: '100', HEARTH_WORKER_HEARTBEAT_MISSES: '3' },
+    run: async (world) => {
+      const loading = world.load({ clients: 4, requests: 24 });
+      await world.until(() => world.outcomes.length >= 3 + world.below(5));
+      const [pid] = world.workerPids();
+      process.kill(pid!, 'SIGSTOP');
+      await world.until(() => processFacts(pid!) === undefined);
+      await loading;
+      return { faults: 1, problems: await atWork(world) };
+    },
+  },
+  {
+    number: 27,
+    name: 'SIGTERM during streams: what runs ends, nothing new begins, exit 0',
+    rules: { mayFailWith: ['draining', 'connection'] },
+    run: async (world) => {
+      const running = Array.from({ length: 4 }, () => world.ask(300));
+      await world.until(
+        async () => (await world.metric(/^hearth_slots\{.*"busy"\} (\d+)/gm)) === 4,
+      );
+      const exited = once(world.server.child, 'exit');
+      world.server.child.kill('SIGTERM');
+      const ends = (await Promise.all(running)).map(({ end }) => end);
+      const [code] = (await exited) as [number | null];
+      const problems = ends.every((end) => end === 'answered') ? [] : [`running ones: ${ends}`];
+      if (code !== 0) problems.push(`exit ${code}`);
+      const late = await world.ask(10);
+      if (late.end !== 'failed') problems.push(`a request after the end was ${late.end}`);
+      return { faults: 1, problems };
+    },
+  },
+  {
+    number: 28,
+    name: 'the machine sleeps: server and workers stand still, and nobody is killed for it',
+    rules: { mayFailWith: [] },
+    env: { HEARTH_WORKER_HEARTBEAT_INTERVAL_MS: '300', HEARTH_WORKER_HEARTBEAT_MISSES: '4' },
+    run: async (world) => {
+      const loading = world.load({ clients: 4, requests: 24 });
+      await world.until(() => world.outcomes.length >= 3 + world.below(5));
+      const asleep = [world.serverPid(), ...world.workerPids()];
+      for (const pid of asleep) process.kill(pid, 'SIGSTOP');
+      // The fault itself: three times as long as a worker may be silent.
+      await sleep(SLEEP_MS);
+      for (const pid of asleep) process.kill(pid, 'SIGCONT');
+      await loading;
+      const restarts = await world.metric(RESTARTS);
+      const problems = restarts === 0 ? [] : [`${restarts} workers were killed`];
+      return { faults: asleep.length, problems: [...problems, ...(await atWork(world))] };
+    },
+  },
+];
