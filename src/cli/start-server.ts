@@ -24,6 +24,7 @@ import type { ModelSpec } from '../models/spec.ts';
 import type { Orchestrator } from '../orchestrator/orchestrator.ts';
 import { Registry } from '../orchestrator/registry/registry.ts';
 import { spawnRegistered } from '../orchestrator/registry/spawn-registered.ts';
+import { toHeartbeat } from '../orchestrator/worker-process.ts';
 import type { CliContext } from './context.ts';
 import { workerEnvironment } from './environment.ts';
 import type { ModelListener } from './model-events.ts';
@@ -76,7 +77,8 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       .slice(0, 1)
       .map(({ name, backend }) => {
         const runId = randomUUID();
-        const spec = { model: name, backend, number: 1, runId, environment };
+        const heartbeat = toHeartbeat(worker);
+        const spec = { model: name, backend, number: 1, runId, environment, heartbeat };
         return [name, spawnRegistered(spec, registry)] as const;
       }),
   );

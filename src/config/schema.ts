@@ -328,48 +328,58 @@ export const SECTIONS = {
       .default('info')
       .describe('Lines below it are not written. Prompts, answers and keys never are.'),
   }),
-  worker: z.strictObject({
-    start_timeout_s: seconds(30, 'From the start of a worker to its hello.'),
-    load_timeout_s: seconds(300, 'Longest load of a model.'),
-    drain_timeout_s: seconds(
-      30,
-      'What runs may finish for so long when the server stops or the model is unloaded.',
-    ),
-    kill_timeout_s: seconds(2, 'From asking a worker to go to killing it.'),
-    heartbeat_interval_ms: z
-      .int()
-      .min(50)
-      .max(60_000)
-      .default(1000)
-      .describe('Time between two signs of life of a worker.'),
-    heartbeat_misses: z
-      .int()
-      .min(2)
-      .max(100)
-      .default(3)
-      .describe('Signs of life that may fail to come before a worker counts as hung.'),
-    step_timeout_s: seconds(
-      10,
-      'Shortest time after which a decode step counts as hung; six times that until a step is measured.',
-    ),
-    restart_max: z
-      .int()
-      .min(0)
-      .max(1000)
-      .default(3)
-      .describe('Restarts of a worker within `restart_period_s` before its model is failed.'),
-    restart_period_s: seconds(60, 'See `restart_max`.'),
-    probe_after_s: seconds(
-      30,
-      'A model that failed by its deaths is tried again after it, then ever later, up to ten minutes.',
-    ),
-    llama_path: z
-      .enum(['auto', 'internal', 'public'])
-      .default('auto')
-      .describe(
-        "How GGUF workers drive the library: our own decode loop, the library's public one, or the first if it passes its self-test.",
+  worker: z
+    .strictObject({
+      start_timeout_s: seconds(30, 'From the start of a worker to its hello.'),
+      load_timeout_s: seconds(300, 'Longest load of a model.'),
+      drain_timeout_s: seconds(
+        30,
+        'What runs may finish for so long when the server stops or the model is unloaded.',
       ),
-  }),
+      kill_timeout_s: seconds(2, 'From asking a worker to go to killing it.'),
+      heartbeat_interval_ms: z
+        .int()
+        .min(50)
+        .max(60_000)
+        .default(1000)
+        .describe('Time between two signs of life of a worker.'),
+      heartbeat_misses: z
+        .int()
+        .min(2)
+        .max(100)
+        .default(3)
+        .describe('Signs of life that may fail to come before a worker counts as hung.'),
+      heartbeat_dependent: z
+        .boolean()
+        .default(true)
+        .describe('`false`: silence is only warned of, that of a worker and that of the server.'),
+      silence_limit_s: seconds(
+        30,
+        'A worker that hears nothing from the server for so long ends itself. At least three times `heartbeat_interval_ms`.',
+      ),
+      step_timeout_s: seconds(
+        10,
+        'Shortest time after which a decode step counts as hung; six times that until a step is measured.',
+      ),
+      restart_max: z
+        .int()
+        .min(0)
+        .max(1000)
+        .default(3)
+        .describe('Restarts of a worker within `restart_period_s` before its model is failed.'),
+      restart_period_s: seconds(60, 'See `restart_max`.'),
+      probe_after_s: seconds(
+        30,
+        'A model that failed by its deaths is tried again after it, then ever later, up to ten minutes.',
+      ),
+      llama_path: z
+        .enum(['auto', 'internal', 'public'])
+        .default('auto')
+        .describe(
+          "How GGUF workers drive the library: our own decode loop, the library's public one, or the first if it passes its self-test.",
+        ),
+    })
+    .superRefine(assertPatient),
 } as const;
 
 const ModelName = z.string().regex(MODEL_NAME, `is not a model name. Use ${MODEL_NAME_RULE}`);
@@ -429,6 +439,16 @@ function assertKeysDiffer(
       context.addIssue({ code: 'custom', path: [index, field], message });
     }
   }
+}
+
+function assertPatient(
+  worker: { readonly silence_limit_s: number; readonly heartbeat_interval_ms: number },
+  context: { addIssue(issue: { code: 'custom'; path: string[]; message: string }): void },
+): void {
+  const leastS = (3 * worker.heartbeat_interval_ms) / 1000;
+  if (worker.silence_limit_s >= leastS) return;
+  const message = `cannot be less than three times heartbeat_interval_ms, which is ${leastS} s`;
+  context.addIssue({ code: 'custom', path: ['silence_limit_s'], message });
 }
 
 function assertWarnedInTime(

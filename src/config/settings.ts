@@ -95,6 +95,8 @@ export interface Config {
     readonly killTimeoutMs: number;
     readonly heartbeatIntervalMs: number;
     readonly heartbeatMisses: number;
+    readonly heartbeatDependent: boolean;
+    readonly silenceLimitMs: number;
     readonly stepFloorMs: number;
     readonly restartMax: number;
     readonly restartPeriodMs: number;
@@ -179,6 +181,8 @@ export function toConfig(
       killTimeoutMs: toMs(worker.kill_timeout_s),
       heartbeatIntervalMs: worker.heartbeat_interval_ms,
       heartbeatMisses: worker.heartbeat_misses,
+      heartbeatDependent: worker.heartbeat_dependent,
+      silenceLimitMs: toMs(worker.silence_limit_s),
       stepFloorMs: toMs(worker.step_timeout_s),
       restartMax: worker.restart_max,
       restartPeriodMs: toMs(worker.restart_period_s),

@@ -10,6 +10,7 @@
  *          ── accepted ▶             or with whatever end crossed it on the way
  *          ── step ────▶           drain → drained: no new calls are sent, running ones end first
  *          ── finished ▶           shutdown: the worker exits with 0 as soon as it can
+ *   heartbeat ▶  ◀ tick          both from welcome on, once each interval (`heartbeat.ts`)
  *
  * Units   `…Ms` milliseconds, `…Bytes` bytes, `…Tokens` tokens. Integers are < 2^53; `call` is a
  *         positive number that the orchestrator never uses twice on one channel.
@@ -19,6 +20,7 @@
 import * as z from 'zod';
 
 import { CATALOGUE, type ErrorCode, type WireError } from '../core/errors.ts';
+import { Heartbeat } from './heartbeat.ts';
 import { VERSION } from './version.ts';
 
 export { VERSION };
@@ -85,8 +87,10 @@ export const ToWorker = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('welcome'),
     version: z.literal(VERSION),
-    heartbeatIntervalMs: z.int().positive(),
+    heartbeat: Heartbeat,
   }),
+  /** A sign of life, each heartbeat interval; any other message is one, too. */
+  z.object({ type: z.literal('tick') }),
   /** How much memory would it take? At most once, before `load`. */
   z.object({ type: z.literal('estimate'), ...loadSpec }),
   z.object({ type: z.literal('load'), ...loadSpec }),

@@ -101,14 +101,17 @@ export class Liveness {
     return Math.max(stepFloorMs, SLACK * Math.max(this.#stepMs ?? 0, chunkMs));
   }
 
-  /** Why the worker counts as hung, or undefined when it does not. */
-  verdict(work: Work, nowMs: number): string | undefined {
+  /** Why it counts as hung by the process clock, or undefined when it does not. */
+  silence(work: Work, nowMs: number): string | undefined {
     const { heartbeatIntervalMs, heartbeatMisses, startTimeoutMs } = this.#limits;
     const silenceMs = heartbeatIntervalMs * heartbeatMisses;
     const heardLimitMs = work.isLoaded ? silenceMs : Math.max(silenceMs, startTimeoutMs);
-    if (this.silentForMs(nowMs) > heardLimitMs) {
-      return `no sign of life for ${Math.round(this.silentForMs(nowMs))} ms, the limit is ${heardLimitMs} ms`;
-    }
+    if (this.silentForMs(nowMs) <= heardLimitMs) return undefined;
+    return `no sign of life for ${Math.round(this.silentForMs(nowMs))} ms, the limit is ${heardLimitMs} ms`;
+  }
+
+  /** The same by the step clock. */
+  standstill(work: Work, nowMs: number): string | undefined {
     if (!work.isLoaded || work.active === 0) return undefined;
     const limitMs = this.stepLimitMs(work);
     const stillMs = nowMs - this.#movedMs;

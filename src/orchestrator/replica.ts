@@ -16,6 +16,7 @@
 import type { Clock } from '../core/clock.ts';
 import { type HearthError, toHearthError, WorkerError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { Beat } from '../ipc/beat.ts';
 import { BacklogError, openWorkerChannel, type WorkerChannel } from '../ipc/channel.ts';
 import { ProtocolError } from '../ipc/codec.ts';
 import {
@@ -25,7 +26,7 @@ import {
   VERSION,
 } from '../ipc/protocol.ts';
 import type { ModelSpec } from '../models/spec.ts';
-import { Liveness, type LivenessLimits } from './liveness.ts';
+import { Liveness, type LivenessLimits, type Work } from './liveness.ts';
 import { lastLine } from './output-lines.ts';
 import {
   type CallListener,
@@ -91,6 +92,9 @@ export class Replica {
   readonly #ended = Promise.withResolvers<ReplicaEnd>();
   #state: State = 'starting';
   #deadline: NodeJS.Timeout | undefined;
+  /** Tells the worker that we live. */
+  #beat: Beat | undefined;
+  #hasWarnedOfSilence = false;
   #vitals: HeartbeatMessage | undefined;
   /** Set before the process is killed for it, so that the death is reported with its cause. */
   #verdict: WorkerError | undefined;
@@ -172,8 +176,18 @@ export class Replica {
     const hung =
       unheardMs > this.#liveness.stepLimitMs(work)
         ? `a cancelled request did not end for ${Math.round(unheardMs)} ms`
-        : this.#liveness.verdict(work, nowMs);
+        : (this.#silence(work, nowMs) ?? this.#liveness.standstill(work, nowMs));
     if (hung !== undefined) this.#condemn('worker_hung', `hangs: ${hung}`);
+  }
+
+  /** Of a worker that is not dependent it is only said, once. */
+  #silence(work: Work, nowMs: number): string | undefined {
+    const silence = this.#liveness.silence(work, nowMs);
+    if (silence === undefined) this.#hasWarnedOfSilence = false;
+    if (silence === undefined || this.#options.process.spec.heartbeat.dependent) return silence;
+    if (!this.#hasWarnedOfSilence) this.#options.log.warn({ silence }, 'a worker is silent');
+    this.#hasWarnedOfSilence = true;
+    return undefined;
   }
 
   /** Ends the worker in good order; calls that are still running are lost. Bounded. */
@@ -265,7 +279,7 @@ export class Replica {
   }
 
   #hello({ version, runId, backend, build }: Extract<FromWorkerMessage, { type: 'hello' }>): void {
-    const { process, model, settings, log } = this.#options;
+    const { process, model, log } = this.#options;
     if (this.#state === 'stopping') return;
     if (this.#state !== 'starting') throw new Violation('said hello twice');
     if (version !== VERSION) {
@@ -279,8 +293,13 @@ export class Replica {
     this.#state = 'loading';
     clearTimeout(this.#deadline);
     this.#options.onLoading();
-    const { heartbeatIntervalMs } = settings;
-    this.#channel.send({ type: 'welcome', version: VERSION, heartbeatIntervalMs });
+    const { heartbeat } = process.spec;
+    this.#channel.send({ type: 'welcome', version: VERSION, heartbeat });
+    this.#beat = new Beat({
+      periodMs: heartbeat.intervalMs,
+      clock: this.#options.clock,
+      onBeat: () => this.#channel.send({ type: 'tick' }),
+    });
     void this.#options
       .admit({ estimate: () => this.#estimate(), isAlive: () => this.#state === 'loading' })
       .then(
@@ -397,6 +416,7 @@ export class Replica {
     const { process, log } = this.#options;
     this.#state = 'ended';
     clearTimeout(this.#deadline);
+    this.#beat?.stop();
     process.kill();
     this.#channel.destroy();
     if (!isAsked) log.error({ code: error.code, output: process.tail }, error.message);

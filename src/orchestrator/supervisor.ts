@@ -43,9 +43,9 @@ import { Replica, type ReplicaEnd, type ReplicaSettings } from './replica.ts';
 import { type RestartLimits, Restarts } from './restarts.ts';
 import type { CallListener, GenerateJob, RunningCall } from './running-calls.ts';
 import type { StartGate } from './start-gate.ts';
-import type { WorkerProcess } from './worker-process.ts';
+import { type HeartbeatLimits, toHeartbeat, type WorkerProcess } from './worker-process.ts';
 
-export interface WorkerSettings extends ReplicaSettings, RestartLimits {
+export interface WorkerSettings extends ReplicaSettings, RestartLimits, HeartbeatLimits {
   readonly environment: Readonly<Record<string, string>>;
   readonly nodeArgs?: readonly string[] | undefined;
   /** Another program than the worker of this build. */
@@ -455,6 +455,7 @@ export class Supervisor {
       number: this.#spawned,
       runId: newRunId(),
       environment,
+      heartbeat: toHeartbeat(settings),
       nodeArgs,
       entry,
     };

@@ -22,6 +22,7 @@ import { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
 import { entryUrl } from '../core/entry.ts';
+import { HEARTBEAT_VARIABLE, type HeartbeatSettings, heartbeatFlag } from '../ipc/heartbeat.ts';
 import { OutputLines } from './output-lines.ts';
 
 export interface WorkerSpec {
@@ -35,8 +36,18 @@ export interface WorkerSpec {
   /** All of it: nothing is inherited. */
   readonly environment: Readonly<Record<string, string>>;
   readonly nodeArgs?: readonly string[] | undefined;
+  /** Reaches it three ways: `welcome`, the environment, a flag. */
+  readonly heartbeat: HeartbeatSettings;
   /** Another program than the worker of this build. */
   readonly entry?: string | undefined;
+}
+
+/** As the configuration has them. */
+export interface HeartbeatLimits {
+  readonly heartbeatIntervalMs: number;
+  readonly heartbeatMisses: number;
+  readonly heartbeatDependent: boolean;
+  readonly silenceLimitMs: number;
 }
 
 export type OutputListener = (stream: 'stdout' | 'stderr', line: string) => void;
@@ -52,13 +63,18 @@ export function spawnWorker(spec: WorkerSpec): WorkerProcess {
     'worker',
     `--run-id=${spec.runId}`,
     `--backend=${spec.backend}`,
+    heartbeatFlag(spec.heartbeat),
   ];
   try {
     const child = spawn(process.execPath, args, {
       argv0: name,
       detached: true,
       // One thread in libuv's pool: with more, each decode step starts on a cold thread (gguf.md).
-      env: { ...spec.environment, UV_THREADPOOL_SIZE: '1' },
+      env: {
+        ...spec.environment,
+        UV_THREADPOOL_SIZE: '1',
+        [HEARTBEAT_VARIABLE]: JSON.stringify(spec.heartbeat),
+      },
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     });
     return new WorkerProcess(name, spec, child);
@@ -66,6 +82,15 @@ export function spawnWorker(spec: WorkerSpec): WorkerProcess {
     // Most failures come as an 'error' event; these are the ones that Node throws (E2BIG, ENOMEM).
     return new WorkerProcess(name, spec, error instanceof Error ? error : new Error(String(error)));
   }
+}
+
+export function toHeartbeat(limits: HeartbeatLimits): HeartbeatSettings {
+  return {
+    intervalMs: limits.heartbeatIntervalMs,
+    misses: limits.heartbeatMisses,
+    silenceLimitMs: limits.silenceLimitMs,
+    dependent: limits.heartbeatDependent,
+  };
 }
 
 export class WorkerProcess {

@@ -42,7 +42,13 @@ runWorker(socket, backend);
 function readArguments(): { readonly runId: string; readonly backend: BackendName } {
   try {
     const { values, positionals } = parseArgs({
-      options: { 'run-id': { type: 'string' }, backend: { type: 'string' } },
+      options: {
+        'run-id': { type: 'string' },
+        backend: { type: 'string' },
+        // For programs that do not speak of heartbeats in `welcome`, as we do.
+        'heartbeat-dependent': { type: 'boolean' },
+        'heartbeat-independent': { type: 'boolean' },
+      },
       allowPositionals: true,
     });
     const { 'run-id': id, backend: name } = values;

@@ -7,6 +7,7 @@
  */
 import type { Socket } from 'node:net';
 
+import { systemClock } from '../core/clock.ts';
 import { entryUrl } from '../core/entry.ts';
 import { openParentChannel } from '../ipc/channel.ts';
 import type { BackendFactory } from './backend.ts';
@@ -29,6 +30,7 @@ export function runWorker(socket: Socket, backend: BackendName): void {
   const imported = importBackend(backend);
   imported.catch(() => {}); // Told by the load that waits for it.
   const session = new Session({
+    clock: systemClock,
     importBackend: () => imported,
     rssBytes: () => process.memoryUsage.rss(),
     send: (message) => channel.send(message),

@@ -7,15 +7,18 @@
  *                estimate ▼  │               `──▶ failed                 ▼ `drained` is said
  *                       estimating ────────────────▲
  *   from every state:  shutdown, or SIGTERM once drained ──▶ stopping ──backend closed──▶ exit 0
- *                      the channel ends                  ──▶ orphaned, also while stopping
+ *                      the channel ends, or is silent    ──▶ orphaned, also while stopping
  *                      a message that does not belong    ──▶ exit EXIT_PROTOCOL
  *
  * Errors  a backend that reports on a call which is not running breaks its contract: that is logged
  *         as an error and not sent on, because the orchestrator may not hear of a call twice.
  * Source  `ipc/protocol.ts` for the conversation.
  */
+import type { Clock } from '../core/clock.ts';
 import type { WireError } from '../core/errors.ts';
+import { Beat } from '../ipc/beat.ts';
 import { ProtocolError } from '../ipc/codec.ts';
+import type { HeartbeatSettings } from '../ipc/heartbeat.ts';
 import type {
   EstimateMessage,
   FromWorkerMessage,
@@ -33,11 +36,13 @@ import {
   type Sink,
 } from './backend.ts';
 import { Output } from './output.ts';
+import { ParentSilence } from './parent-silence.ts';
 
 /** EX_PROTOCOL of sysexits.h: the other side did not keep to the protocol. */
 export const EXIT_PROTOCOL = 76;
 
 export interface SessionDeps {
+  readonly clock: Clock;
   /** Resolves when the backend is imported. */
   readonly importBackend: () => Promise<BackendFactory>;
   readonly rssBytes: () => number;
@@ -65,7 +70,8 @@ export class Session {
   readonly #calls = new Set<number>();
   #state: State = 'greeting';
   #backend: Backend | undefined;
-  #heartbeat: NodeJS.Timeout | undefined;
+  #beat: Beat | undefined;
+  #parent: ParentSilence | undefined;
   #exitsWhenDrained = false;
 
   constructor(deps: SessionDeps) {
@@ -75,10 +81,13 @@ export class Session {
 
   onMessage(message: ToWorkerMessage): void {
     if (this.#isStopping) return;
+    this.#parent?.heard(this.#deps.clock.nowMs());
     switch (message.type) {
       case 'welcome':
-        this.#welcome(message.heartbeatIntervalMs);
+        this.#welcome(message.heartbeat);
         break;
+      case 'tick':
+        break; // To be heard was all.
       case 'estimate':
         if (this.#state === 'idle') void this.#estimate(message);
         else this.#refuse(message);
@@ -132,17 +141,35 @@ export class Session {
     this.#deps.exit(0);
   }
 
-  #welcome(intervalMs: number): void {
+  #welcome(heartbeat: HeartbeatSettings): void {
     if (this.#state !== 'greeting') {
       this.#refuse({ type: 'welcome' });
       return;
     }
+    const { clock, send } = this.#deps;
     this.#state = 'idle';
-    this.#beat();
-    this.#heartbeat = setInterval(() => this.#beat(), intervalMs);
+    this.#parent = new ParentSilence(heartbeat, clock.nowMs());
+    send({ type: 'log', level: 'debug', message: 'heartbeats agreed on', fields: heartbeat });
+    this.#report();
+    const onBeat = () => {
+      this.#report();
+      this.#look(heartbeat);
+    };
+    this.#beat = new Beat({ periodMs: heartbeat.intervalMs, clock, onBeat });
   }
 
-  #beat(): void {
+  #look({ silenceLimitMs }: HeartbeatSettings): void {
+    const { clock, send, orphan } = this.#deps;
+    const verdict = this.#parent!.look(clock.nowMs());
+    if (verdict === undefined) return;
+    const message = `Nothing was heard from the server for ${silenceLimitMs} ms.`;
+    send({ type: 'log', level: verdict === 'end' ? 'error' : 'warn', message });
+    if (verdict === 'warn') return;
+    this.#end();
+    orphan();
+  }
+
+  #report(): void {
     const stats = this.#backend?.stats() ?? {
       phase: this.#state === 'loading' ? 'loading' : 'starting',
       steps: 0,
@@ -244,7 +271,7 @@ export class Session {
 
   #end(): void {
     this.#state = 'stopped';
-    clearInterval(this.#heartbeat);
+    this.#beat?.stop();
   }
 
   #ended(call: number, message: FromWorkerMessage): void {

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
-
 import { spawnWorker } from '../../src/orchestrator/worker-process.ts';
 import { GREEDY } from '../support/greedy.ts';
+import { HEARTBEAT } from '../support/heartbeat.ts';
 import { Orchestra, type Setup } from '../support/orchestra.ts';
 
 let orchestra: Orchestra | undefined;
@@ -302,6 +302,7 @@ describe('Orchestrator', () => {
       backend: 'fake',
       number: 1,
       runId: 'early',
+      heartbeat: HEARTBEAT,
       environment: { PATH: process.env.PATH ?? '' },
     });
     await early.end();

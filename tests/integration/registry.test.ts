@@ -2,6 +2,7 @@
  * No worker outlives its server, no innocent process is ever signalled, one server for each state folder.
  * Rows MX-031 … MX-035; faults 4, 15, 16, 17, 18 of the fault table.
  */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
@@ -17,7 +18,6 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-
 import { type Log, silentLog } from '../../src/core/log.ts';
 import { OwnerLock } from '../../src/orchestrator/registry/owner-lock.ts';
 import { processFacts } from '../../src/orchestrator/registry/processes.ts';
@@ -30,6 +30,7 @@ import {
 } from '../../src/orchestrator/registry/registry-file.ts';
 import { spawnRegistered } from '../../src/orchestrator/registry/spawn-registered.ts';
 import { CliHome } from '../support/cli.ts';
+import { HEARTBEAT } from '../support/heartbeat.ts';
 import { type HearthProcess, startHearth } from '../support/hearth-process.ts';
 import { isAlive } from '../support/orchestra.ts';
 
@@ -84,7 +85,14 @@ describe('a worker', () => {
   test('is written down before it is there, then with pid and start time, and struck out at its end', async () => {
     using registry = open();
     const runId = 'run-of-the-test';
-    const spec = { model: 'a/b', backend: 'fake', number: 3, runId, environment: {} };
+    const spec = {
+      model: 'a/b',
+      backend: 'fake',
+      number: 3,
+      runId,
+      heartbeat: HEARTBEAT,
+      environment: {},
+    };
     registry.starting(spec);
     const noted = { id: 'a/b-3', model: 'a/b', runId, owner: 'ours', spawnedMs: 1_000 };
     expect(filed()).toEqual([noted]);
@@ -98,7 +106,14 @@ describe('a worker', () => {
 
   test('that could not be started leaves no entry', async () => {
     using registry = open();
-    const spec = { model: 'm', backend: 'fake', number: 1, runId: 'no-such-run', environment: {} };
+    const spec = {
+      model: 'm',
+      backend: 'fake',
+      number: 1,
+      runId: 'no-such-run',
+      heartbeat: HEARTBEAT,
+      environment: {},
+    };
     const entry = '/nowhere/worker.js';
     const worker = spawnRegistered({ ...spec, entry }, registry);
     await worker.exited;
@@ -177,7 +192,14 @@ describe('a registry that cannot be trusted', () => {
     // What a full disk does to the new file, a folder of its name does too.
     mkdirSync(join(stateDir, 'workers.json.new'));
     const environment = { PATH: process.env.PATH! };
-    const spec = { model: 'm', backend: 'fake', number: 1, runId: 'run-one-1', environment };
+    const spec = {
+      model: 'm',
+      backend: 'fake',
+      number: 1,
+      runId: 'run-one-1',
+      environment,
+      heartbeat: HEARTBEAT,
+    };
     const worker = spawnRegistered(spec, registry);
     expect(said).toEqual(['cannot write the registry of workers']);
     expect(readRegistry(stateDir).kind).toBe('absent');

@@ -1,7 +1,10 @@
 /** How worker processes end, and programs that are bad workers. */
+
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { VERSION } from '../../src/ipc/version.ts';
+import { HEARTBEAT } from '../support/heartbeat.ts';
 
 import { TestWorker } from './worker-process.ts';
 
@@ -98,7 +101,7 @@ describe('a worker ends', () => {
     expect(existsSync(`${worker.scriptPath}.died-1`)).toBe(true);
     await using next = new TestWorker();
     await next.next('hello');
-    next.channel.send({ type: 'welcome', version: 1, heartbeatIntervalMs: 20 });
+    next.channel.send({ type: 'welcome', version: VERSION, heartbeat: HEARTBEAT });
     next.channel.send({
       type: 'load',
       path: worker.scriptPath,

@@ -1,4 +1,5 @@
 /** A real worker process and what it says, for tests that are the orchestrator. */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -6,9 +7,10 @@ import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-
 import { openWorkerChannel, type WorkerChannel } from '../../src/ipc/channel.ts';
 import type { FromWorkerMessage, GenerateMessage } from '../../src/ipc/protocol.ts';
+import { VERSION } from '../../src/ipc/version.ts';
+import { HEARTBEAT } from '../support/heartbeat.ts';
 import { generateMessage } from '../unit/worker/generate-message.ts';
 
 export type MessageType = FromWorkerMessage['type'];
@@ -84,7 +86,7 @@ export class TestWorker implements AsyncDisposable {
     const path = this.scriptPath;
     writeFileSync(path, JSON.stringify(script));
     await this.next('hello');
-    this.channel.send({ type: 'welcome', version: 1, heartbeatIntervalMs: 20 });
+    this.channel.send({ type: 'welcome', version: VERSION, heartbeat: HEARTBEAT });
     this.channel.send({ type: 'load', path, contextTokens, slots, threads: 1, gpu: 'off' });
   }
 

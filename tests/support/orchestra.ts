@@ -102,6 +102,8 @@ export class Orchestra {
         killTimeoutMs: 3_000,
         heartbeatIntervalMs: 200,
         heartbeatMisses: 20,
+        heartbeatDependent: true,
+        silenceLimitMs: 60_000,
         stepFloorMs: 10_000,
         restartMax: 3,
         restartPeriodMs: 60_000,

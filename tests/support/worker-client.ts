@@ -5,10 +5,10 @@
  * Units   tokens and milliseconds, as in the protocol.
  * Errors  `load` and `end` reject when the worker is gone, with how it went.
  */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-
 import type { WireError } from '../../src/core/errors.ts';
 import { openWorkerChannel, type WorkerChannel } from '../../src/ipc/channel.ts';
 import type {
@@ -18,7 +18,9 @@ import type {
   LoadedMessage,
   LoadMessage,
 } from '../../src/ipc/protocol.ts';
+import { VERSION } from '../../src/ipc/version.ts';
 import { GREEDY } from './greedy.ts';
+import { HEARTBEAT } from './heartbeat.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/worker/main.ts', import.meta.url));
 
@@ -81,7 +83,7 @@ export class WorkerClient {
 
   async load(spec: Partial<LoadMessage> & { readonly path: string }): Promise<LoadedMessage> {
     await this.until(() => this.messages.some(({ type }) => type === 'hello'));
-    this.#channel.send({ type: 'welcome', version: 1, heartbeatIntervalMs: 100 });
+    this.#channel.send({ type: 'welcome', version: VERSION, heartbeat: HEARTBEAT });
     const load = { contextTokens: 512, slots: 4, threads: 2, gpu: 'off' } as const;
     this.#channel.send({ type: 'load', ...load, ...spec });
     await this.until(() => this.#loadEnd !== undefined);

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-
+import { systemClock } from '../../../src/core/clock.ts';
 import { ProtocolError } from '../../../src/ipc/codec.ts';
 import type { FromWorkerMessage, LoadMessage } from '../../../src/ipc/protocol.ts';
+import { VERSION } from '../../../src/ipc/version.ts';
 import {
   type Backend,
   type GenerateJob,
@@ -10,6 +11,7 @@ import {
   type Sink,
 } from '../../../src/worker/backend.ts';
 import { EXIT_PROTOCOL, Session } from '../../../src/worker/session.ts';
+import { HEARTBEAT } from '../../support/heartbeat.ts';
 import { generateMessage } from './generate-message.ts';
 
 const loaded: Loaded = {
@@ -26,7 +28,11 @@ const loaded: Loaded = {
     device: 'cpu',
   },
 };
-const welcome = { type: 'welcome', version: 1, heartbeatIntervalMs: 1000 } as const;
+const welcome = {
+  type: 'welcome',
+  version: VERSION,
+  heartbeat: { ...HEARTBEAT, intervalMs: 1000 },
+} as const;
 const load: LoadMessage = {
   type: 'load',
   path: '/m',
@@ -86,6 +92,7 @@ function start() {
   const ends: (number | 'orphan')[] = [];
   const backend = new ManualBackend();
   const session = new Session({
+    clock: systemClock,
     importBackend: async () => (sink) => {
       backend.sink = sink;
       return backend;
@@ -95,7 +102,11 @@ function start() {
     exit: (code) => ends.push(code),
     orphan: () => ends.push('orphan'),
   });
-  const types = () => sent.map(({ type }) => type).filter((type) => type !== 'heartbeat');
+  const types = () =>
+    sent
+      .filter(({ type }) => type !== 'heartbeat')
+      .filter((message) => message.type !== 'log' || message.level !== 'debug')
+      .map(({ type }) => type);
   return { session, backend, sent, ends, types };
 }
 
@@ -149,6 +160,34 @@ describe('Session', () => {
       steps: 7,
       rssBytes: 123,
     });
+  });
+
+  it('goes on while it hears ticks, and ends itself after too long a silence (rows SP-034, SP-042)', () => {
+    const { session, sent, ends } = start();
+    session.onMessage(welcome);
+    for (let second = 0; second < 200; second++) {
+      vi.advanceTimersByTime(1000);
+      session.onMessage({ type: 'tick' });
+    }
+    expect(ends).toEqual([]);
+    vi.advanceTimersByTime(60_000);
+    expect(ends).toEqual([]);
+    vi.advanceTimersByTime(2_000);
+    expect(ends).toEqual(['orphan']);
+    expect(sent.at(-1)).toMatchObject({
+      level: 'error',
+      message: 'Nothing was heard from the server for 60000 ms.',
+    });
+  });
+
+  it('only warns, once, when it does not depend on the server (row SP-033)', () => {
+    const { session, sent, ends } = start();
+    session.onMessage({ ...welcome, heartbeat: { ...welcome.heartbeat, dependent: false } });
+    vi.advanceTimersByTime(300_000);
+    expect(ends).toEqual([]);
+    expect(sent.filter((message) => message.type === 'log' && message.level === 'warn')).toEqual([
+      expect.objectContaining({ message: 'Nothing was heard from the server for 60000 ms.' }),
+    ]);
   });
 
   it('says why a load failed, with the end of the native log', async () => {
