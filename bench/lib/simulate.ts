@@ -146,7 +146,7 @@ export function simulate({
   };
   const scheduler = new Scheduler([MODEL], limits, effects);
   const { slots, spare } = machine;
-  decide({ type: 'ready', model: MODEL, slots, spare });
+  decide({ type: 'ready', model: MODEL, replica: 1, slots, spare });
 
   function arrive(arrival: Arrival): void {
     const key = keys++;

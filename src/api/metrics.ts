@@ -59,7 +59,7 @@ export class Metrics implements Observer {
   readonly #requestSeconds = new Map<string, Histogram.Internal<string>>();
   readonly #beforeScrape: () => void;
   /** Last step count of each worker: the counter goes on when a new worker begins at 0. */
-  readonly #steps = new Map<string, number>();
+  readonly #steps = new Map<string, ReadonlyMap<number, number>>();
 
   readonly #requestsTotal = this.#counter('requests_total', 'HTTP requests', [
     'route',
@@ -101,12 +101,16 @@ export class Metrics implements Observer {
   ]);
   readonly #restarts = this.#counter('worker_restarts_total', 'Worker restarts', ['reason']);
   readonly #orphans = this.#counter('orphans_killed_total', 'Workers of earlier servers', []);
+  readonly #recycled = this.#counter('worker_recycled_total', 'Workers replaced by new ones', [
+    'model',
+    'reason',
+  ]);
   readonly #heartbeatAge = this.#gauge('worker_heartbeat_age_seconds', 'Since the last sign', [
     'model',
   ]);
   readonly #decodeSteps = this.#counter('worker_decode_steps_total', 'Decode steps', ['model']);
-  readonly #rss = this.#gauge('worker_rss_bytes', 'Resident memory of a worker', ['model']);
-  readonly #gpu = this.#gauge('worker_gpu_bytes', 'GPU memory of a worker', ['model']);
+  readonly #rss = this.#gauge('worker_rss_bytes', 'Resident memory of its workers', ['model']);
+  readonly #gpu = this.#gauge('worker_gpu_bytes', 'GPU memory of its workers', ['model']);
   readonly #kvTokens = this.#gauge('kv_tokens', 'Tokens in KV caches', ['model', 'state']);
   readonly #loaded = this.#gauge('model_loaded', '1 when a model can answer', ['model']);
   readonly #evictions = this.#counter('model_evictions_total', 'Unloaded for another model', [
@@ -261,15 +265,33 @@ export class Metrics implements Observer {
     this.#orphans.inc(count);
   }
 
-  workerVitals(model: string, vitals: WorkerVitals): void {
-    this.#heartbeatAge.set({ model }, vitals.ageMs / 1000);
-    this.#rss.set({ model }, vitals.rssBytes);
-    this.#gpu.set({ model }, vitals.gpuBytes);
-    this.#kvTokens.set({ model, state: 'used' }, vitals.kvUsedTokens);
-    const before = this.#steps.get(model) ?? 0;
-    const gained = vitals.steps >= before ? vitals.steps - before : vitals.steps;
-    this.#decodeSteps.inc({ model }, gained);
-    this.#steps.set(model, vitals.steps);
+  workerRecycled(model: string, reason: string): void {
+    this.#recycled.inc({ model, reason });
+  }
+
+  /** Series by model and not by worker: workers come and go, and each would be a series for ever. */
+  workerVitals(model: string, vitals: readonly WorkerVitals[]): void {
+    const sum = (of: (each: WorkerVitals) => number) =>
+      vitals.reduce((all, each) => all + of(each), 0);
+    this.#heartbeatAge.set({ model }, Math.max(...vitals.map(({ ageMs }) => ageMs)) / 1000);
+    this.#rss.set(
+      { model },
+      sum(({ rssBytes }) => rssBytes),
+    );
+    this.#gpu.set(
+      { model },
+      sum(({ gpuBytes }) => gpuBytes),
+    );
+    this.#kvTokens.set(
+      { model, state: 'used' },
+      sum(({ kvUsedTokens }) => kvUsedTokens),
+    );
+    const before = this.#steps.get(model) ?? new Map<number, number>();
+    this.#decodeSteps.inc(
+      { model },
+      sum(({ worker, steps }) => Math.max(0, steps - (before.get(worker) ?? 0))),
+    );
+    this.#steps.set(model, new Map(vitals.map(({ worker, steps }) => [worker, steps])));
   }
 
   evicted(model: string): void {

@@ -37,6 +37,16 @@ const requestLimit = z.int().min(1).max(1_000_000);
 const tokenLimit = z.int().min(1).max(1_000_000_000);
 const slots = z.int().min(1).max(256);
 const highSpare = z.int().min(0).max(8);
+const replicas = z.int().min(1).max(1000);
+const recycleAfterS = z
+  .number()
+  .min(1)
+  .max(365 * DAY_S);
+const recycleAfterRequests = z.int().min(1).max(1_000_000_000);
+const recycleBytes = z
+  .int()
+  .min(1)
+  .max(2 ** 50);
 const contextTokens = z.int().min(16).max(16_777_216);
 const threads = z.union([z.literal('auto'), z.int().min(1).max(1024)]);
 const gpu = z.enum(GPUS);
@@ -103,6 +113,19 @@ const model = z.strictObject({
     .describe('What runs the model. Found from the path where it is absent.'),
   slots: slots.optional().describe('Instead of `[model_defaults] slots`.'),
   high_spare: highSpare.optional().describe('Instead of `[model_defaults] high_spare`.'),
+  replicas: replicas.optional().describe('Instead of `[model_defaults] replicas`.'),
+  recycle_after_s: recycleAfterS
+    .optional()
+    .describe('Instead of `[model_defaults] recycle_after_s`.'),
+  recycle_after_requests: recycleAfterRequests
+    .optional()
+    .describe('Instead of `[model_defaults] recycle_after_requests`.'),
+  recycle_above_bytes: recycleBytes
+    .optional()
+    .describe('Instead of `[model_defaults] recycle_above_bytes`.'),
+  recycle_drift_bytes: recycleBytes
+    .optional()
+    .describe('Instead of `[model_defaults] recycle_drift_bytes`.'),
   context_tokens: contextTokens
     .optional()
     .describe('Instead of `[model_defaults] context_tokens`.'),
@@ -293,6 +316,27 @@ export const SECTIONS = {
     high_spare: highSpare
       .default(1)
       .describe('Slots beyond `slots` that only the class high gets. They cost KV cache, too.'),
+    replicas: replicas
+      .default(1)
+      .describe(
+        'Workers that each hold the model and its slots. More of them cost as much memory again, and help where one worker cannot use the machine.',
+      ),
+    recycle_after_s: recycleAfterS
+      .optional()
+      .describe(
+        'A worker of that age is replaced by a new one; no request fails for it. Without it never.',
+      ),
+    recycle_after_requests: recycleAfterRequests
+      .optional()
+      .describe('The same after so many requests.'),
+    recycle_above_bytes: recycleBytes
+      .optional()
+      .describe('The same when it takes more memory than that, RAM and GPU together.'),
+    recycle_drift_bytes: recycleBytes
+      .optional()
+      .describe(
+        'The same when it takes so much more with nothing to do than during its first 100 requests.',
+      ),
     context_tokens: contextTokens
       .default(8192)
       .describe('Context of one slot: prompt and answer together.'),

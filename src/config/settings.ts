@@ -20,6 +20,8 @@ export interface ModelConfig {
   readonly backend?: 'llama-cpp' | 'fake' | undefined;
   readonly slots?: number | undefined;
   readonly highSpare?: number | undefined;
+  readonly replicas?: number | undefined;
+  readonly recycle: RecycleConfig;
   /** Per slot. */
   readonly contextTokens?: number | undefined;
   readonly threads?: 'auto' | number | undefined;
@@ -28,6 +30,13 @@ export interface ModelConfig {
   readonly pin?: boolean | undefined;
   readonly gpu?: FileModel['gpu'];
   readonly defaults: SamplingDefaults;
+}
+
+export interface RecycleConfig {
+  readonly afterMs?: number;
+  readonly afterRequests?: number;
+  readonly aboveBytes?: number;
+  readonly driftBytes?: number;
 }
 
 export interface SamplingDefaults {
@@ -76,6 +85,8 @@ export interface Config {
   readonly modelDefaults: {
     readonly slots: number;
     readonly highSpare: number;
+    readonly replicas: number;
+    readonly recycle: RecycleConfig;
     readonly contextTokens: number;
     readonly threads: 'auto' | number;
     readonly preload: boolean;
@@ -159,6 +170,8 @@ export function toConfig(
     modelDefaults: {
       slots: modelDefaults.slots,
       highSpare: modelDefaults.high_spare,
+      replicas: modelDefaults.replicas,
+      recycle: toRecycle(modelDefaults),
       contextTokens: modelDefaults.context_tokens,
       threads: modelDefaults.threads,
       preload: modelDefaults.preload,
@@ -218,6 +231,8 @@ function toModel(name: string, model: FileModel, path: string): ModelConfig {
     backend: model.backend,
     slots: model.slots,
     highSpare: model.high_spare,
+    replicas: model.replicas,
+    recycle: toRecycle(model),
     contextTokens: model.context_tokens,
     threads: model.threads,
     preload: model.preload,
@@ -273,6 +288,22 @@ function toHosts(host: string | readonly string[]): readonly string[] {
   return [
     ...new Set(names.flatMap((name) => (name === 'localhost' ? ['127.0.0.1', '::1'] : [name]))),
   ];
+}
+
+/** Absent ones are left out: they would hide the defaults when spread over them. */
+function toRecycle(from: {
+  readonly recycle_after_s?: number | undefined;
+  readonly recycle_after_requests?: number | undefined;
+  readonly recycle_above_bytes?: number | undefined;
+  readonly recycle_drift_bytes?: number | undefined;
+}): RecycleConfig {
+  const recycle = {
+    afterMs: optionalMs(from.recycle_after_s),
+    afterRequests: from.recycle_after_requests,
+    aboveBytes: from.recycle_above_bytes,
+    driftBytes: from.recycle_drift_bytes,
+  };
+  return Object.fromEntries(Object.entries(recycle).filter(([, value]) => value !== undefined));
 }
 
 function optionalMs(timeS: number | undefined): number | undefined {

@@ -15,6 +15,8 @@ interface RequestLabels {
 export type Outcome = 'stop' | 'length' | 'tool_calls' | 'cancelled' | 'failed';
 
 export interface WorkerVitals {
+  /** Its number among those of its model. */
+  readonly worker: number;
   readonly ageMs: number;
   readonly steps: number;
   readonly rssBytes: number;
@@ -50,7 +52,10 @@ export interface Observer {
   slots(model: string, counts: { readonly busy: number; readonly free: number }): void;
   workerState(model: string, state: ModelState): void;
   workerRestarted(model: string, reason: string): void;
-  workerVitals(model: string, vitals: WorkerVitals): void;
+  /** Replaced by a new one, before anything was wrong with it. */
+  workerRecycled(model: string, reason: string): void;
+  /** Of all workers of a model. */
+  workerVitals(model: string, vitals: readonly WorkerVitals[]): void;
   /** Unloaded to make room for another one. */
   evicted(model: string): void;
   modelLoaded(model: string, loadMs: number): void;
@@ -72,6 +77,7 @@ export const silentObserver: Observer = {
   slots: nothing,
   workerState: nothing,
   workerRestarted: nothing,
+  workerRecycled: nothing,
   workerVitals: nothing,
   evicted: nothing,
   modelLoaded: nothing,

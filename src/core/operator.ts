@@ -39,8 +39,11 @@ export interface Operator {
    * its worker. The next request loads it again.
    */
   unload(model: string): Promise<ModelInfo>;
-  /** The same, and loads it again at once. */
-  recycle(model: string): Promise<ModelInfo>;
-  /** By id, pid or model. As `unload`, and nothing but `load` starts it again. */
+  /**
+   * Replaces the workers of a model, or one by its id or pid: new ones first where there is memory for both, and no
+   * request fails. Resolves when the new ones serve, rejects with `model_failed` when they do not.
+   */
+  recycle(name: string): Promise<ModelInfo>;
+  /** A worker by id or pid, or all of a model. As `unload`, and nothing but `load` starts it again. */
   stop(worker: string): Promise<ModelInfo>;
 }

@@ -19,6 +19,8 @@ export interface ModelEntry {
   readonly backend?: BackendName | undefined;
   readonly slots?: number | undefined;
   readonly highSpare?: number | undefined;
+  readonly replicas?: number | undefined;
+  readonly recycle?: ModelSpec['recycle'] | undefined;
   readonly contextTokens?: number | undefined;
   readonly threads?: 'auto' | number | undefined;
   readonly preload?: boolean | undefined;
@@ -31,6 +33,8 @@ export interface ModelEntry {
 export interface CatalogueOptions {
   readonly slots: number;
   readonly highSpare: number;
+  readonly replicas: number;
+  readonly recycle: ModelSpec['recycle'];
   readonly contextTokens: number;
   readonly threads: 'auto' | number;
   readonly preload: boolean;
@@ -74,6 +78,8 @@ export function makeCatalogue(
       backend,
       path: entry.path,
       slots: entry.slots ?? options.slots,
+      replicas: entry.replicas ?? options.replicas,
+      recycle: { ...options.recycle, ...entry.recycle },
       highSpare: entry.highSpare ?? options.highSpare,
       contextTokens: entry.contextTokens ?? options.contextTokens,
       threads: threads === 'auto' ? autoThreads : threads,

@@ -13,6 +13,15 @@ export interface ModelSpec {
   readonly slots: number;
   /** Beyond `slots`, for the high class alone. */
   readonly highSpare: number;
+  /** Workers that hold it, each with all its slots. */
+  readonly replicas: number;
+  /** When a worker of it is replaced by a new one. */
+  readonly recycle: {
+    readonly afterMs?: number | undefined;
+    readonly afterRequests?: number | undefined;
+    readonly aboveBytes?: number | undefined;
+    readonly driftBytes?: number | undefined;
+  };
   /** Per slot. */
   readonly contextTokens: number;
   readonly threads: number;

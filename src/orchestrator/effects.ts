@@ -13,6 +13,7 @@
  * Units  times in ms of the monotonic clock; `units` are sequences.
  */
 import type { Priority } from '../core/priority.ts';
+import type { Trail } from './prefix-memory.ts';
 
 export type SchedulerEvent =
   | {
@@ -26,6 +27,8 @@ export type SchedulerEvent =
       readonly units: number;
       /** Slots that its tenant may have at once, over all models; undefined: as many as there are. */
       readonly tenantMax?: number | undefined;
+      /** The beginnings of its prompt, for models with several replicas. */
+      readonly trail?: Trail | undefined;
     }
   /** The worker has counted its prompt. */
   | {
@@ -44,15 +47,17 @@ export type SchedulerEvent =
   | { readonly type: 'returned'; readonly key: number }
   /** Deadlines may have passed. */
   | { readonly type: 'tick' }
-  /** The model can answer with this many slots, and `spare` more that are for the high class alone. */
+  /** A replica can answer with so many slots, and `spare` more that are for the high class alone. */
   | {
       readonly type: 'ready';
       readonly model: string;
+      /** Never used twice. */
+      readonly replica: number;
       readonly slots: number;
       readonly spare: number;
     }
-  /** Its replica is gone; what ran on it is reported by `ended` or `returned`, one by one. */
-  | { readonly type: 'lost'; readonly model: string }
+  /** It takes no more requests; what runs on it is reported by `ended` or `returned`, one by one. */
+  | { readonly type: 'lost'; readonly model: string; readonly replica: number }
   /** No replica will come: what waits is dropped, what arrives is rejected. */
   | { readonly type: 'failed'; readonly model: string }
   /** A failed model is tried again: requests may wait for it. */
@@ -71,7 +76,7 @@ export interface Effects {
   rejected(key: number, reason: Rejection, retryAfterMs: number | undefined): void;
   /** Admitted, and `position` requests will be granted before it. */
   queued(key: number, position: number): void;
-  granted(key: number, waitMs: number): void;
+  granted(key: number, waitMs: number, replica: number): void;
   /** Left the queue unserved. */
   dropped(key: number, reason: Drop, waitMs: number): void;
   /** Makes room for the high class: its replica must be told, and `returned` must follow. */

@@ -36,6 +36,7 @@ import { abortReason, type Call, toJob } from './call.ts';
 import type { Drop, Effects, Rejection, SchedulerEvent } from './effects.ts';
 import type { LimiterOptions } from './limiter.ts';
 import { PoisonList } from './poison.ts';
+import { trailOf } from './prefix-memory.ts';
 import { reportQueue } from './queue-report.ts';
 import * as refusals from './refusals.ts';
 import type { CallEnd, CallListener, GenerateJob, RunningCall } from './running-calls.ts';
@@ -52,7 +53,9 @@ export interface ModelDesk {
   readonly refusal: HearthError | undefined;
   /** When it has failed: until it may be there again, if ever. */
   readonly retryAfterMs: number | undefined;
-  generate(job: GenerateJob, listener: CallListener): RunningCall;
+  /** Replicas that it may have at once. */
+  readonly replicas: number;
+  generate(replica: number, job: GenerateJob, listener: CallListener): RunningCall;
 }
 
 export interface LoopOptions {
@@ -157,6 +160,8 @@ export class Loop {
       tenant: context.tenant,
       units: 1,
       tenantMax: context.limits?.concurrencyMax,
+      // Where there is one replica, there is nothing to choose.
+      trail: this.#options.deskOf(request.model).replicas > 1 ? trailOf(request) : undefined,
     });
     const rejection = this.#takeRejection();
     if (rejection !== undefined) {
@@ -219,7 +224,7 @@ export class Loop {
         this.#rejection = { reason, retryAfterMs };
       },
       queued: (key, position) => this.#queued(this.#calls.get(key)!, position),
-      granted: (key, waitMs) => this.#granted(this.#calls.get(key)!, waitMs),
+      granted: (key, waitMs, replica) => this.#granted(this.#calls.get(key)!, waitMs, replica),
       dropped: (key, reason, waitMs) => this.#dropped(this.#calls.get(key)!, reason, waitMs),
       preempted: (key) => this.#preempted(this.#calls.get(key)),
       interrupted: (key) => this.#calls.get(key)?.running?.cancel(),
@@ -233,13 +238,14 @@ export class Loop {
     this.#warnOfDepth();
   }
 
-  #granted(call: Call, waitMs: number): void {
+  #granted(call: Call, waitMs: number, replica: number): void {
     const { model } = call.request;
     this.#countAsWaiting(call);
     this.#uncountAsWaiting(call, { granted: true, waitMs });
     call.answer.granted(this.#options.clock.nowMs(), (tokens) => call.running?.consumed(tokens));
     try {
-      call.running = this.#options.deskOf(model).generate(toJob(call), this.#listener(call));
+      const desk = this.#options.deskOf(model);
+      call.running = desk.generate(replica, toJob(call), this.#listener(call));
     } catch (error) {
       call.answer.fail(toHearthError(error));
     }

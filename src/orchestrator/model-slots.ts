@@ -17,17 +17,23 @@
  */
 import { ModelQueue, type Policy } from './model-queue.ts';
 import type { Charge, Entry } from './queue.ts';
+import { type Place, ReplicaSlots } from './replica-slots.ts';
 
 export const NO_CHARGE: Charge = { readTokens: 0, generatedTokens: 0 };
 
 /** Weight of the newest sample in the moving average of service times. */
 const SERVICE_WEIGHT = 0.2;
 
+interface Next {
+  readonly entry: Entry;
+  readonly place: Place;
+}
+
 export class ModelSlots {
   readonly queue: ModelQueue;
   readonly #running = new Set<Entry>();
-  #slots = 0;
-  #spare = 0;
+  readonly replicas = new ReplicaSlots();
+  /** Also on replicas that take no more. */
   #busyUnits = 0;
   /** Gives its slot back. */
   #preempting: Entry | undefined;
@@ -48,43 +54,44 @@ export class ModelSlots {
 
   /** Slots that are busy, and those that any class may have. */
   get counts(): { readonly busy: number; readonly free: number } {
-    return { busy: this.#busyUnits, free: Math.max(0, this.#slots - this.#busyUnits) };
+    return { busy: this.#busyUnits, free: this.replicas.free };
   }
 
   /** Mean time that a slot was busy for one request, divided by the slots; undefined until known. */
   get msPerRequest(): number | undefined {
-    if (this.#serviceMs === undefined || this.#slots === 0) return undefined;
-    return this.#serviceMs / this.#slots;
-  }
-
-  /** No slots while no replica can answer. */
-  resize({ slots, spare }: { readonly slots: number; readonly spare: number }): void {
-    this.#slots = slots;
-    this.#spare = spare;
+    const { total } = this.replicas;
+    if (this.#serviceMs === undefined || total === 0) return undefined;
+    return this.#serviceMs / total;
   }
 
   /** Takes the next request out of the queue and gives it its slots. Undefined when none can be. */
   grantNext(nowMs: number): Entry | undefined {
-    if (this.#slots === 0) return undefined;
-    const entry = this.#nextShared(nowMs) ?? this.#nextSpare();
-    if (entry === undefined) return undefined;
+    if (this.replicas.largest === 0) return undefined;
+    const next = this.#nextShared(nowMs) ?? this.#nextSpare();
+    if (next === undefined) return undefined;
+    const { entry, place } = next;
     this.queue.passBlocked();
     this.queue.remove(entry);
     this.#running.add(entry);
     entry.heldUnits = this.#unitsOf(entry);
     entry.grantedMs = nowMs;
+    entry.place = place;
+    place.busyUnits += entry.heldUnits;
+    place.prefixes.read(entry.trail);
     this.#busyUnits += entry.heldUnits;
     return entry;
   }
 
   /** Who must give its slot back now, because a high request still waits. Named once. */
   preemptNext(): Entry | undefined {
-    if (this.#slots === 0 || this.#preempting !== undefined || this.#isOwedToHigh) return undefined;
+    if (this.#preempting !== undefined || this.#isOwedToHigh) return undefined;
     // Without the second a busy high class would take from low what low was granted as its share.
     if (this.queue.nextHigh() === undefined || !this.queue.isHighDue) return undefined;
     let newest: Entry | undefined;
     for (const entry of this.#running) {
       if (entry.priority !== 'low' || entry.isTouched || entry.isCancelled) continue;
+      // A slot of a replica that takes no more is of no use.
+      if (!this.replicas.has(entry.place!)) continue;
       if (newest === undefined || entry.arrival > newest.arrival) newest = entry;
     }
     this.#preempting = newest;
@@ -123,35 +130,36 @@ export class ModelSlots {
   #release(entry: Entry): void {
     this.#running.delete(entry);
     this.#busyUnits -= entry.heldUnits;
+    entry.place!.busyUnits -= entry.heldUnits;
+    entry.place = undefined;
     entry.heldUnits = 0;
     if (this.#preempting === entry) this.#preempting = undefined;
   }
 
   /** For a slot that any class may have. */
-  #nextShared(nowMs: number): Entry | undefined {
+  #nextShared(nowMs: number): Next | undefined {
     const owed = this.#isOwedToHigh ? this.queue.nextHigh() : undefined;
     this.#isOwedToHigh = owed !== undefined;
     const entry = owed ?? this.queue.next(nowMs);
-    if (entry === undefined || this.#unitsOf(entry) > this.#slots - this.#busyUnits) {
-      return undefined;
-    }
+    const place = entry && this.replicas.placeFor(this.#unitsOf(entry), entry.trail, false);
+    if (entry === undefined || place === undefined) return undefined;
     if (owed === undefined) this.queue.granted(entry, nowMs);
     this.#isOwedToHigh = false;
-    return entry;
+    return { entry, place };
   }
 
   /** For a spare slot, when the shared ones do not do. */
-  #nextSpare(): Entry | undefined {
+  #nextSpare(): Next | undefined {
     const entry = this.queue.nextHigh();
     if (entry === undefined) return undefined;
-    const room = this.#slots + this.#spare - this.#busyUnits;
-    if (this.#unitsOf(entry) > room) return undefined;
+    const place = this.replicas.placeFor(this.#unitsOf(entry), entry.trail, true);
+    if (place === undefined) return undefined;
     this.#isOwedToHigh = false;
-    return entry;
+    return { entry, place };
   }
 
   /** More than a replica has means: all that it has. */
   #unitsOf(entry: Entry): number {
-    return Math.min(entry.units, this.#slots, entry.tenantMax);
+    return Math.min(entry.units, this.replicas.largest, entry.tenantMax);
   }
 }

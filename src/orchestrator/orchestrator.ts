@@ -150,7 +150,7 @@ export class Orchestrator implements Engine, Operator, AsyncDisposable {
   }
 
   workers(): readonly WorkerInfo[] {
-    return [...this.#supervisors.values()].flatMap(({ worker }) => worker ?? []);
+    return [...this.#supervisors.values()].flatMap(({ workers }) => workers);
   }
 
   async load(model: string): Promise<ModelInfo> {
@@ -168,23 +168,34 @@ export class Orchestrator implements Engine, Operator, AsyncDisposable {
     return supervisor.info;
   }
 
-  async recycle(model: string): Promise<ModelInfo> {
-    await this.unload(model);
-    return this.load(model);
+  async recycle(name: string): Promise<ModelInfo> {
+    const worker = this.#supervisors.has(name) ? undefined : this.#worker(name);
+    const supervisor = this.#supervisor(worker?.model ?? name);
+    await supervisor.recycle(worker?.id);
+    return supervisor.info;
   }
 
-  async stop(worker: string): Promise<ModelInfo> {
-    const [found, other] = this.workers().filter(
-      ({ id, pid, model }) => worker === id || worker === String(pid) || worker === model,
-    );
-    if (found === undefined || other !== undefined) {
-      const what = found === undefined ? 'No worker is' : 'A worker and a model are both called';
-      const message = `${what} ${JSON.stringify(worker)}; see "hearth ps", and name the pid.`;
+  async stop(name: string): Promise<ModelInfo> {
+    const drainMs = this.#options.worker.drainTimeoutMs;
+    const workers = this.workers();
+    const isModel = workers.some(({ model }) => model === name);
+    if (isModel && workers.some(({ id }) => id === name)) {
+      const message = `A worker and a model are both called ${JSON.stringify(name)}; see "hearth ps", and name the pid.`;
       throw new RequestError('worker_not_found', message);
     }
-    const supervisor = this.#supervisor(found.model);
-    await supervisor.unload({ drainMs: this.#options.worker.drainTimeoutMs, isHeld: true });
+    const worker = isModel ? undefined : this.#worker(name);
+    const supervisor = this.#supervisor(worker?.model ?? name);
+    if (worker === undefined) await supervisor.unload({ drainMs, isHeld: true });
+    else await supervisor.stop(worker.id, drainMs);
     return supervisor.info;
+  }
+
+  /** By id or pid. */
+  #worker(name: string): WorkerInfo {
+    const found = this.workers().find(({ id, pid }) => name === id || name === String(pid));
+    if (found !== undefined) return found;
+    const message = `No worker is ${JSON.stringify(name)}; see "hearth ps", and name the pid.`;
+    throw new RequestError('worker_not_found', message);
   }
 
   #evictable(): readonly Evictable[] {
@@ -268,12 +279,12 @@ export class Orchestrator implements Engine, Operator, AsyncDisposable {
       this.#loop.reportSlots(model);
     };
     return {
-      ready: (model, slots, spare) => {
-        this.#loop.post({ type: 'ready', model, slots, spare });
+      ready: (model, replica, size) => {
+        this.#loop.post({ type: 'ready', model, replica, ...size });
         told(model);
       },
-      lost: (model) => {
-        this.#loop.post({ type: 'lost', model });
+      lost: (model, replica) => {
+        this.#loop.post({ type: 'lost', model, replica });
         told(model);
       },
       failed: (model) => this.#loop.post({ type: 'failed', model }),

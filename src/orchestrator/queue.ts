@@ -10,6 +10,8 @@
  * Errors  none; an entry is in at most one queue of a kind, which the scheduler sees to.
  */
 import type { Priority } from '../core/priority.ts';
+import type { Trail } from './prefix-memory.ts';
+import type { Place } from './replica-slots.ts';
 
 export interface Entry {
   readonly key: number;
@@ -25,6 +27,10 @@ export interface Entry {
   readonly deadlineMs: number;
   /** Undefined while it waits. */
   grantedMs: number | undefined;
+  /** Where it runs; undefined while it waits. */
+  place: Place | undefined;
+  /** The beginnings of its prompt. */
+  readonly trail: Trail;
   /** Slots it occupies; 0 while it waits. */
   heldUnits: number;
   /** Cancelled while it ran: it must not be granted again. */

@@ -1,7 +1,7 @@
 /**
  * Who runs next. Pure: events in, effects out; no I/O, no clock, no timer, no randomness.
  *
- * Capacity per model: `model-slots.ts` says who gets a slot, `model-queue.ts` who is next. Requests that
+ * Capacity per model: `model-slots.ts` says who gets a slot, `replica-slots.ts` where, `model-queue.ts` who is next. Requests that
  * run and wait are counted together over all models against one limit, less a few of the class high.
  *
  * Tokens are charged to class and tenant as they are computed, never by estimate: one that is corrected
@@ -14,7 +14,7 @@
  * Units   ms of the monotonic clock that the caller passes in, never going back.
  * Errors  BugError when an event names a key twice, a key that is not in the state it must be in,
  *         or a model that is not in the table: these are faults of the caller.
- * Cost    O(1) per decision, plus one step per request granted or dropped by it.
+ * Cost    O(replicas) per decision, plus one step per request granted or dropped by it.
  */
 import { BugError } from '../core/errors.ts';
 import { PRIORITIES, type Priority } from '../core/priority.ts';
@@ -141,10 +141,10 @@ export class Scheduler {
         this.#dropLate(nowMs);
         break;
       case 'ready':
-        this.#setSlots(event.model, event, nowMs);
+        this.#ready(event, nowMs);
         break;
       case 'lost':
-        this.#setSlots(event.model, { slots: 0, spare: 0 }, nowMs);
+        this.#model(event.model).slots.replicas.remove(event.replica);
         break;
       case 'failed':
         this.#fail(event.model, nowMs);
@@ -164,7 +164,7 @@ export class Scheduler {
   }
 
   #submit(event: Extract<SchedulerEvent, { type: 'submitted' }>, nowMs: number): void {
-    const { key, model: name, priority, tenant, units } = event;
+    const { key, model: name, priority, tenant, units, trail = [] } = event;
     const { tenantMax = Number.POSITIVE_INFINITY } = event;
     const model = this.#model(name);
     if (this.#entries.has(key)) throw new BugError(`Request key ${key} was submitted twice`);
@@ -184,6 +184,8 @@ export class Scheduler {
       submittedMs: nowMs,
       deadlineMs: nowMs + this.#limits.queueTimeoutMs[priority],
       grantedMs: undefined,
+      place: undefined,
+      trail,
       heldUnits: 0,
       isCancelled: false,
       isTouched: false,
@@ -257,20 +259,16 @@ export class Scheduler {
     return model.hasFailed ? 'model_failed' : undefined;
   }
 
-  #setSlots(
-    name: string,
-    size: { readonly slots: number; readonly spare: number },
-    nowMs: number,
-  ): void {
-    const model = this.#model(name);
-    model.slots.resize(size);
-    if (size.slots > 0) model.hasFailed = false;
+  #ready(event: Extract<SchedulerEvent, { type: 'ready' }>, nowMs: number): void {
+    const model = this.#model(event.model);
+    model.slots.replicas.add(event.replica, event);
+    model.hasFailed = false;
     this.#grant(model, nowMs);
   }
 
   #fail(name: string, nowMs: number): void {
     const model = this.#model(name);
-    model.slots.resize({ slots: 0, spare: 0 });
+    model.slots.replicas.clear();
     model.hasFailed = true;
     this.#dropWaiting(model, 'model_failed', nowMs);
   }
@@ -335,7 +333,7 @@ export class Scheduler {
   #grant({ slots }: Model, nowMs: number): void {
     for (let entry = slots.grantNext(nowMs); entry !== undefined; entry = slots.grantNext(nowMs)) {
       this.#countSlots(entry, entry.heldUnits);
-      this.#effects.granted(entry.key, nowMs - entry.submittedMs);
+      this.#effects.granted(entry.key, nowMs - entry.submittedMs, entry.place!.replica);
     }
     const preempted = slots.preemptNext();
     if (preempted !== undefined) this.#effects.preempted(preempted.key);

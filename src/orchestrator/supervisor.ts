@@ -1,5 +1,5 @@
 /**
- * Keeps one worker alive for one model, for as long as somebody wants it.
+ * Keeps the workers of one model alive, as many as it has replicas, for as long as somebody wants it.
  *
  *   unloaded ──wanted()──▶ starting ──hello──▶ loading ──loaded──▶ ready ──unload()──▶ draining ──▶ unloaded
  *                             ▲                   │                  │                          or stopped
@@ -8,38 +8,46 @@
  *                             └── file changed, or probe ── failed ◀── the worker refused the model, or
  *                                                                      died too often
  *
+ * The state is that of the best worker there is (`member.ts`): a model with one that serves is ready. Whatever
+ * happens ends in `#reconcile`, which starts what is missing, and in `#update`, which tells the state.
+ *
  * A model is wanted from the start (`preload`) or from its first request on, until it is unloaded: by the
  * operator, or because nobody asked for `keepAliveMs`. A request that comes while it drains waits and has
  * it loaded again. One that the operator stopped is refused until the operator loads it.
  *
  * A model whose worker said why it cannot be loaded is not tried again with the same file: it stays
  * `failed`, and requests are told why, until the file is another one (`file-watch.ts`), so that a mended model
- * comes back by itself.
- *
- * One that died too often (`restarts.ts`) is `failed` likewise, and tried again after a while with one
- * worker that gets no requests until it has loaded: a half-open breaker.
+ * comes back by itself. One that died too often (`restarts.ts`) is `failed` likewise, and tried again after a
+ * while with one worker that gets no requests until it has loaded: a half-open breaker. Where other replicas
+ * serve meanwhile, they go on.
  *
  * That the system cannot start a process (no memory, no process or file number left) is not held against
  * the model: it is tried again, ever more slowly, for as long as it takes.
  *
- * Long because it is one life: what it asks on the way lies beside it (`restarts`, `start-gate`, `file-watch`,
- * `memory/`, `registry/`), and each method is one arrow of the drawing.
+ * A worker that is due (`recycling.ts`) is replaced: the new one first where there is memory for both, else what
+ * runs ends first, while requests wait. None fails for it.
  *
- * Errors  none: what goes wrong is a state with a reason, and events to the host.
+ * Long because it is one life: what it asks on the way lies beside it (`restarts`, `recycling`, `start-gate`,
+ * `file-watch`, `memory/`, `registry/`), and each method is one arrow of the drawing.
+ *
+ * Errors  none but those of `recycle`: what goes wrong is a state with a reason, and events to the host.
  */
 import type { Clock } from '../core/clock.ts';
 import type { ModelInfo, ModelState } from '../core/engine.ts';
-import type { HearthError, WorkerError } from '../core/errors.ts';
+import type { HearthError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Observer } from '../core/observer.ts';
 import type { WorkerInfo } from '../core/operator.ts';
 import type { LoadedMessage } from '../ipc/protocol.ts';
 import type { ModelSpec } from '../models/spec.ts';
 import { FileWatch } from './file-watch.ts';
+import { Member } from './member.ts';
 import type { MemoryAdmission } from './memory/memory-admission.ts';
 import type { Evictable } from './memory/memory-budget.ts';
+import type { RecycleReason } from './recycling.ts';
+import * as refusals from './refusals.ts';
 import { spawnRegistered, type WorkerRegister } from './registry/spawn-registered.ts';
-import { Replica, type ReplicaEnd, type ReplicaSettings } from './replica.ts';
+import type { ReplicaEnd, ReplicaSettings } from './replica.ts';
 import { type RestartLimits, Restarts } from './restarts.ts';
 import type { CallListener, GenerateJob, RunningCall } from './running-calls.ts';
 import type { StartGate } from './start-gate.ts';
@@ -55,9 +63,13 @@ export interface WorkerSettings extends ReplicaSettings, RestartLimits, Heartbea
 /** Where a supervisor reports to; synchronous, and nothing of it throws. */
 export interface SupervisorHost {
   /** `slots` for every class, `spare` more for the high one. */
-  ready(model: string, slots: number, spare: number): void;
-  /** Told before the calls that ran there. */
-  lost(model: string): void;
+  ready(
+    model: string,
+    replica: number,
+    size: { readonly slots: number; readonly spare: number },
+  ): void;
+  /** Takes no more requests. When it has died, told before the calls that ran there. */
+  lost(model: string, replica: number): void;
   failed(model: string): void;
   revived(model: string): void;
   /** Requests that wait for a slot of it. */
@@ -87,51 +99,68 @@ const PROBING_MS = 1_000;
 const OUT_OF = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE']);
 const START_DELAY_MS = 100;
 const START_DELAY_MAX_MS = 5_000;
+/** A replacement that failed, or a replica that there was no memory for, is tried again after it. */
+const AGAIN_MS = 60_000;
+/** What runs on a worker that is replaced has its own deadline. */
+const PATIENCE_MS = 86_400_000;
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #restarts: Restarts;
+  readonly #file: FileWatch;
   readonly #createdS = Math.floor(Date.now() / 1_000);
-  readonly #stopped = new AbortController();
-  #isWanted: boolean;
-  /** Stopped by the operator: requests do not bring it back. */
-  #isHeld = false;
-  #onWanted: (() => void) | undefined;
-  /** Called once, at the next change of the state. */
-  #onChange: (() => void)[] = [];
-  #unloading: Promise<void> | undefined;
-  #usedMs: number;
-  #startedMs = 0;
-  #running: Promise<void> | undefined;
-  #replica: Replica | undefined;
+  readonly #members = new Map<number, Member>();
+  /** Of members; they are numbered from 1. */
+  #hired = 0;
+  /** Fewer than the model's replicas when the operator stopped some, or they do not fit. */
+  #replicasMax: number;
+  #crowdedUntilMs: number | undefined;
   #prespawned: WorkerProcess | undefined;
-  #spawned = 0;
-  #isDraining = false;
-  #state: ModelState = 'starting';
-  #reason: string | undefined;
-  /** When a failed model is tried again; undefined when only another file helps. */
-  #probeAtMs: number | undefined;
-  #isProbing = false;
-  #refusal: HearthError | undefined;
+  #isWanted: boolean;
   /** By a request or the operator, and not only by the start of the server. */
   #isAskedFor = false;
+  /** Stopped by the operator: requests do not bring it back. */
+  #isHeld = false;
+  #hasStarted = false;
+  #isDraining = false;
+  #isStopped = false;
+  #unloading: Promise<void> | undefined;
+  #replacing: Promise<ReplicaEnd | undefined> | undefined;
+  #replaceAfterMs = 0;
+  #usedMs: number;
+  /** Nothing is started while it runs. */
+  #pause: NodeJS.Timeout | undefined;
   #startFailures = 0;
-  #progress: number | undefined;
+  /** Nothing is started until its probe, or until the file is another one. */
+  #failure:
+    | { readonly probeAtMs: number | undefined; readonly timer: NodeJS.Timeout | undefined }
+    | undefined;
+  #isProbing = false;
+  #reason: string | undefined;
+  #refusal: HearthError | undefined;
   #loaded: LoadedMessage | undefined;
-  readonly #file: FileWatch;
-  #onFileChanged: (() => void) | undefined;
+  #state: ModelState;
+  /** Called once, at the next change of the state. */
+  #onChange: (() => void)[] = [];
 
   constructor(options: SupervisorOptions) {
+    const { model, settings, clock, prespawned } = options;
     this.#options = options;
-    this.#prespawned = options.prespawned;
-    this.#restarts = new Restarts(options.settings);
-    this.#file = new FileWatch(options.model.path);
-    this.#isWanted = options.model.preload || options.prespawned !== undefined;
-    this.#usedMs = options.clock.nowMs();
+    this.#prespawned = prespawned;
+    this.#restarts = new Restarts(settings);
+    this.#file = new FileWatch(model.path);
+    this.#replicasMax = model.replicas;
+    this.#isWanted = model.preload || prespawned !== undefined;
+    this.#usedMs = clock.nowMs();
+    this.#state = this.#isWanted ? 'starting' : 'unloaded';
   }
 
   get isReady(): boolean {
-    return this.#replica?.isReady === true;
+    return this.#serving.length > 0;
+  }
+
+  get replicas(): number {
+    return this.#options.model.replicas;
   }
 
   /** Why the state is `failed`. */
@@ -142,8 +171,9 @@ export class Supervisor {
   /** Until a failed model may be there again; undefined when no time helps. */
   get retryAfterMs(): number | undefined {
     if (this.#isProbing) return PROBING_MS;
-    if (this.#probeAtMs === undefined) return undefined;
-    return Math.max(PROBING_MS, this.#probeAtMs - this.#options.clock.nowMs());
+    const probeAtMs = this.#failure?.probeAtMs;
+    if (probeAtMs === undefined) return undefined;
+    return Math.max(PROBING_MS, probeAtMs - this.#options.clock.nowMs());
   }
 
   /** Why there is no room for it; undefined when that is not what is wrong. */
@@ -154,42 +184,30 @@ export class Supervisor {
   /** For whoever needs memory: loaded, and nobody uses it. */
   get evictable(): Evictable | undefined {
     const { model } = this.#options;
-    const isIdle = this.#state === 'ready' && this.#replica?.counts.active === 0;
-    return isIdle && !model.pin ? { model: model.name, usedMs: this.#usedMs } : undefined;
+    if (this.#state !== 'ready' || this.#active > 0 || model.pin) return undefined;
+    return { model: model.name, usedMs: this.#usedMs };
   }
 
   get info(): ModelInfo {
-    const { name, backend, slots, contextTokens, defaults } = this.#options.model;
+    const { name, backend, slots, contextTokens, defaults, replicas } = this.#options.model;
+    const each = Math.min(this.#loaded?.slots ?? slots, slots);
     return {
       name,
       backend,
       state: this.#state,
       reason: this.#reason,
-      progress: this.#progress,
+      progress: this.#staying.find(({ phase }) => phase === 'loading')?.progress,
       createdS: this.#createdS,
-      slots: Math.min(this.#loaded?.slots ?? slots, slots),
+      slots: each * (this.#serving.length || replicas),
       contextTokens: this.#loaded?.contextTokens ?? contextTokens,
       defaults,
       facts: this.#loaded?.facts,
     };
   }
 
-  /** The worker there is now. */
-  get worker(): WorkerInfo | undefined {
-    if (this.#replica === undefined) return undefined;
-    const { process } = this.#replica;
-    const { model, clock } = this.#options;
-    const nowMs = clock.nowMs();
-    const vitals = this.#replica.vitals(nowMs);
-    return {
-      id: `${model.name}-${process.spec.number}`,
-      model: model.name,
-      pid: process.pid,
-      state: this.#state,
-      ageMs: nowMs - this.#startedMs,
-      ...this.#replica.counts,
-      heartbeat: vitals && { ageMs: vitals.ageMs, ...vitals.heartbeat },
-    };
+  /** Those that there are now. */
+  get workers(): readonly WorkerInfo[] {
+    return [...this.#members.values()].flatMap(({ info }) => info ?? []);
   }
 
   /** A request has come for it. */
@@ -198,7 +216,7 @@ export class Supervisor {
     this.#isAskedFor = true;
     if (this.#isHeld || this.#isWanted) return;
     this.#isWanted = true;
-    this.#onWanted?.();
+    this.#reconcile();
   }
 
   /** By the operator: also when it was stopped, or has failed. Resolves when it is ready or failed again. */
@@ -210,24 +228,16 @@ export class Supervisor {
       host.revived(model.name);
     }
     // Out of `failed` at once, so that its end is not taken for that of this attempt.
-    if (this.#onFileChanged !== undefined) {
-      this.#onFileChanged();
-      this.#setState('starting');
-    }
+    this.#mend();
+    this.#replicasMax = model.replicas;
     this.wanted();
-    while (
-      this.#isWanted &&
-      !this.#isStopped &&
-      this.#state !== 'ready' &&
-      this.#state !== 'failed'
-    ) {
-      await new Promise<void>((resolve) => this.#onChange.push(resolve));
-    }
+    this.#reconcile();
+    await this.#untilSettled();
   }
 
   /**
-   * Gives its worker no more requests, lets it end those that run for at most `drainMs`, and ends it.
-   * Resolves when the process is gone, or cannot be ended.
+   * Gives its workers no more requests, lets them end those that run for at most `drainMs`, and ends them.
+   * Resolves when the processes are gone, or cannot be ended.
    */
   unload({
     drainMs,
@@ -243,25 +253,23 @@ export class Supervisor {
       host.failed(model.name);
     }
     this.#isWanted = false;
-    this.#unloading ??= this.#unload(drainMs).finally(() => {
-      this.#unloading = undefined;
-    });
+    this.#unloading ??= this.#unload(drainMs);
     return this.#unloading;
   }
 
   async #unload(drainMs: number): Promise<void> {
     const { host, model, log } = this.#options;
-    const replica = this.#replica;
-    if (replica !== undefined) {
-      log.info({ ...replica.counts }, 'unloading a model');
-      host.lost(model.name);
-      this.#setState('draining');
-      await replica.idleWithin(drainMs);
-      if (replica.counts.active === 0) await replica.discard();
-      else await replica.close();
-    }
+    const members = [...this.#members.values()].filter((member) => member.hasBegun);
+    if (members.length > 0)
+      log.info({ workers: members.length, active: this.#active }, 'unloading a model');
+    for (const member of this.#members.values()) this.#dismiss(member);
+    await Promise.all(members.map((member) => this.#leave(member, drainMs)));
+    this.#unloading = undefined;
+    clearTimeout(this.#pause);
+    this.#pause = undefined;
     // Out of `failed`, too, and out of a probe: a request may load it again.
-    this.#onFileChanged?.();
+    this.#mend();
+    this.#replicasMax = model.replicas;
     if (this.#isProbing) {
       this.#isProbing = false;
       this.#restarts.forget();
@@ -270,189 +278,163 @@ export class Supervisor {
         host.revived(model.name);
       }
     }
-    // Those that waited before, and those that its worker gave back, want it still.
+    // Those that waited before, and those that its workers gave back, want it still.
     if (host.waiting(model.name) > 0) this.wanted();
-    if (!this.#isWanted) this.#setState(this.#restingState);
+    this.#reconcile();
   }
 
-  get #restingState(): ModelState {
-    return this.#isHeld ? 'stopped' : 'unloaded';
+  /** Ends one worker for good. The last one: as `unload` with `isHeld`. */
+  async stop(worker: string, drainMs: number): Promise<void> {
+    const member = [...this.#members.values()].find(({ id }) => id === worker);
+    if (member === undefined || this.#staying.every((one) => one === member)) {
+      await this.unload({ drainMs, isHeld: true });
+      return;
+    }
+    if (!member.isLeaving) this.#replicasMax = this.#staying.length - 1;
+    this.#dismiss(member);
+    await this.#leave(member, drainMs);
+  }
+
+  /**
+   * Replaces its workers, or the one with the id, one after the other. Resolves when new ones serve; rejects with
+   * `model_failed` when one did not come to serve: then the old one goes on.
+   */
+  async recycle(worker: string | undefined): Promise<void> {
+    const { model } = this.#options;
+    const serving = this.#serving;
+    if (serving.length === 0) await this.load();
+    for (const member of serving) {
+      if (worker !== undefined && member.id !== worker) continue;
+      while (this.#replacing !== undefined) await this.#replacing;
+      if (!member.isServing) continue;
+      const end = await this.#replace(member, 'manual');
+      if (end !== undefined) {
+        throw refusals.modelFailed(model.name, { reason: end.reason, retryAfterMs: undefined });
+      }
+    }
   }
 
   /** Workers are spawned soon after this. Idempotent. */
   start(): void {
+    if (this.#hasStarted) return;
+    this.#hasStarted = true;
     this.#options.observer.workerState(this.#options.model.name, this.#state);
-    this.#running ??= this.#run();
+    this.#reconcile();
   }
 
-  /** Only while `ready`, which the scheduler sees to. */
-  generate(job: GenerateJob, listener: CallListener): RunningCall {
-    return this.#replica!.generate(job, listener);
+  /** Only while the replica serves, which the scheduler sees to. */
+  generate(replica: number, job: GenerateJob, listener: CallListener): RunningCall {
+    return this.#members.get(replica)!.generate(job, listener);
   }
 
   tick(nowMs: number, isLate: boolean): void {
-    const { observer, model } = this.#options;
-    this.#replica?.tick(nowMs, isLate);
+    for (const member of [...this.#members.values()]) member.tick(nowMs, isLate);
+    this.#tellVitals(nowMs);
     this.#unloadWhenIdle(nowMs);
-    const vitals = this.#replica?.vitals(nowMs);
-    if (vitals !== undefined) {
-      const { steps, rssBytes, gpuBytes, kvUsedTokens } = vitals.heartbeat;
-      // The newest heartbeat may be from before the load.
-      const hasLoaded = !['starting', 'loading'].includes(vitals.heartbeat.phase);
-      if (this.#state === 'ready' && hasLoaded) {
-        this.#options.memory?.measured(model, rssBytes + gpuBytes);
-      }
-      const { ageMs } = vitals;
-      observer.workerVitals(model.name, { ageMs, steps, rssBytes, gpuBytes, kvUsedTokens });
+    this.#replaceWhenDue(nowMs);
+    if (this.#crowdedUntilMs !== undefined && nowMs >= this.#crowdedUntilMs) {
+      this.#crowdedUntilMs = undefined;
+      this.#replicasMax = this.#options.model.replicas;
+      this.#reconcile();
     }
-    if (this.#onFileChanged !== undefined) void this.#checkFile(nowMs);
-  }
-
-  #unloadWhenIdle(nowMs: number): void {
-    const { host, model } = this.#options;
-    const { keepAliveMs } = model;
-    if (keepAliveMs === undefined || this.#state !== 'ready') return;
-    const isUsed = this.#replica!.counts.active > 0 || host.waiting(model.name) > 0;
-    if (isUsed) this.#usedMs = nowMs;
-    if (nowMs - this.#usedMs >= keepAliveMs) void this.unload({ drainMs: 0, isHeld: false });
+    if (this.#failure !== undefined) void this.#checkFile(nowMs);
   }
 
   /** No new calls are given from here on; the state says so. */
   drain(): void {
     this.#isDraining = true;
-    if (this.#state === 'ready') this.#setState('draining');
+    this.#update();
   }
 
-  /** Ends the worker in good order. Idempotent, bounded. */
-  async close(): Promise<void> {
-    this.#stopped.abort();
+  /** Ends the workers in good order. Idempotent, bounded. */
+  close(): Promise<void> {
+    return this.#stop((member) => member.close());
+  }
+
+  /** Ends the workers now. Idempotent, bounded. */
+  destroy(): Promise<void> {
+    return this.#stop((member) => member.destroy());
+  }
+
+  async #stop(end: (member: Member) => Promise<void>): Promise<void> {
+    this.#isStopped = true;
+    clearTimeout(this.#pause);
+    clearTimeout(this.#failure?.timer);
     this.#prespawned?.kill(); // never started
-    await this.#replica?.close();
-    this.#setState('stopped');
+    await Promise.all([...this.#members.values()].map(end));
+    this.#update();
   }
 
-  /** Ends the worker now. Idempotent, bounded. */
-  async destroy(): Promise<void> {
-    this.#stopped.abort();
-    this.#prespawned?.kill(); // never started
-    await this.#replica?.destroy();
-    this.#setState('stopped');
+  get #staying(): readonly Member[] {
+    return [...this.#members.values()].filter(
+      ({ isLeaving, phase }) => !isLeaving && phase !== 'over',
+    );
   }
 
-  async #run(): Promise<void> {
-    while (!this.#isStopped) {
-      if (!this.#isWanted) {
-        await this.#untilWanted();
-        continue;
-      }
-      const leave = await this.#options.gate.enter();
-      if (this.#isStopped || !this.#isWanted) {
-        leave();
-        continue;
-      }
-      const end = await this.#serve(leave);
-      leave();
-      this.#replica = undefined;
-      this.#options.memory?.release(this.#options.model.name);
-      if (this.#isStopped) return;
-      // It went because it was told to.
-      if (this.#unloading !== undefined) continue;
-      if (end.refused !== undefined) {
-        this.#noRoom(end.refused);
-        continue;
-      }
-      if (end.startError !== undefined && OUT_OF.has(end.startError)) {
-        await this.#startLater(end.startError);
-        continue;
-      }
-      const nowMs = this.#options.clock.nowMs();
-      const isHopeless = end.isFinal || (this.#isProbing && !end.wasReady);
-      const delayMs = isHopeless
-        ? undefined
-        : this.#restarts.died({ hadLoaded: end.wasReady, nowMs });
-      this.#isProbing = false;
-      if (delayMs === undefined) await this.#fail(end);
-      else await this.#restart(end.error, delayMs);
+  get #serving(): readonly Member[] {
+    return [...this.#members.values()].filter(({ isServing }) => isServing);
+  }
+
+  get #active(): number {
+    return [...this.#members.values()].reduce((sum, { active }) => sum + active, 0);
+  }
+
+  /** Starts what is missing, if it may be started now. */
+  #reconcile(): void {
+    const isHeldUp = this.#pause !== undefined || this.#failure !== undefined;
+    const mayStart = this.#hasStarted && this.#isWanted && !this.#isStopped;
+    if (mayStart && !isHeldUp && this.#unloading === undefined) {
+      const staying = this.#staying.length;
+      // A failed model is tried with one.
+      const max = this.#isProbing
+        ? Math.min(this.#serving.length + 1, this.#replicasMax)
+        : this.#replicasMax;
+      for (let missing = max - staying; missing > 0; missing--) this.#hire({ isExtra: false });
     }
+    this.#update();
   }
 
-  /** Whoever waits is told; the next request tries again. */
-  #noRoom(error: HearthError): void {
-    const { host, model, log } = this.#options;
-    log.warn({ reason: error.message }, 'no memory for a model');
-    this.#refusal = error;
-    this.#isWanted = false;
-    this.#isProbing = false;
-    host.failed(model.name);
-    host.revived(model.name);
-  }
-
-  async #untilWanted(): Promise<void> {
-    this.#setState(this.#restingState);
-    await this.#untilStopped((resolve) => {
-      this.#onWanted = resolve;
-      return undefined;
-    });
-    this.#onWanted = undefined;
-  }
-
-  async #startLater(code: string): Promise<void> {
-    const delayMs = Math.min(START_DELAY_MAX_MS, START_DELAY_MS * 2 ** this.#startFailures);
-    this.#startFailures += 1;
-    this.#options.log.warn({ code, delayMs }, 'the system cannot start a process now');
-    await this.#untilStopped((resolve) => setTimeout(resolve, delayMs));
-  }
-
-  /** One worker from its start to its end. */
-  #serve(onBegun: () => void): Promise<ReplicaEnd> {
-    const { model, settings, clock, host } = this.#options;
+  #hire({ isExtra }: { readonly isExtra: boolean }): Member {
+    const { model, settings, clock, log, gate, memory, host } = this.#options;
     this.#refusal = undefined;
     this.#file.note();
-    const process = this.#spawn();
-    const log = this.#options.log.child({ worker: process.name, pid: process.pid });
-    const beganMs = clock.nowMs();
-    this.#startedMs = beganMs;
-    log.info({}, 'worker started');
-    this.#progress = undefined;
-    this.#setState('starting');
-    this.#replica = new Replica({
-      process,
+    this.#hired += 1;
+    const number = this.#hired;
+    const member = new Member({
+      number,
       model,
       settings,
       clock,
       log,
-      admit: async (loading) => {
-        const { memory } = this.#options;
-        await memory?.admit(model, { mayEvict: this.#isAskedFor, ...loading });
-      },
+      gate,
+      memory,
+      mayEvict: () => this.#isAskedFor && !isExtra,
+      spawn: () => this.#spawn(number),
       onLoading: () => {
-        onBegun();
         this.#startFailures = 0;
-        this.#setState('loading');
       },
-      onProgress: (fraction) => {
-        this.#progress = fraction;
-      },
-      onReady: (loaded) => this.#ready(loaded, { log, tookMs: clock.nowMs() - beganMs }),
+      onReady: (loaded, tookMs) => this.#ready(number, loaded, tookMs),
       onLost: () => {
-        this.#setState('starting');
-        host.lost(model.name);
+        this.#update();
+        host.lost(model.name, number);
       },
+      onChange: () => this.#update(),
     });
-    return this.#replica.ended;
+    this.#members.set(number, member);
+    void member.ended.then((end) => this.#ended(member, end, isExtra));
+    return member;
   }
 
-  #spawn(): WorkerProcess {
+  #spawn(number: number): WorkerProcess {
     const adopted = this.#prespawned;
     this.#prespawned = undefined;
-    this.#spawned += 1;
     if (adopted !== undefined) return adopted;
     const { model, settings, newRunId, register } = this.#options;
     const { environment, nodeArgs, entry } = settings;
     const spec = {
       model: model.name,
       backend: model.backend,
-      number: this.#spawned,
+      number,
       runId: newRunId(),
       environment,
       heartbeat: toHeartbeat(settings),
@@ -462,55 +444,144 @@ export class Supervisor {
     return spawnRegistered(spec, register);
   }
 
-  #ready(loaded: LoadedMessage, { log, tookMs }: { log: Log; tookMs: number }): void {
+  #ready(number: number, loaded: LoadedMessage, tookMs: number): void {
     const { model, host, observer } = this.#options;
     this.#loaded = loaded;
-    this.#progress = undefined;
     this.#restarts.loaded();
     if (this.#isProbing) this.#restarts.forget();
     this.#isProbing = false;
     this.#reason = undefined;
-    this.#setState('ready');
+    this.#update();
     observer.modelLoaded(model.name, tookMs);
-    log.info({ tookMs: Math.round(tookMs), parts: loaded.loadMs }, 'model loaded');
     // A backend may have given fewer than it was asked for: the shared ones come first.
     const spare = Math.max(0, loaded.slots - model.slots);
-    host.ready(model.name, loaded.slots - spare, spare);
+    host.ready(model.name, number, { slots: loaded.slots - spare, spare });
+    this.#reconcile();
   }
 
-  async #restart({ code }: WorkerError, delayMs: number): Promise<void> {
+  /** It is given nothing more. */
+  #dismiss(member: Member): void {
+    if (member.isServing) this.#options.host.lost(this.#options.model.name, member.number);
+    member.dismiss();
+    this.#update();
+  }
+
+  async #leave(member: Member, drainMs: number): Promise<void> {
+    await member.leave(drainMs);
+    await member.ended;
+  }
+
+  #ended(member: Member, end: ReplicaEnd | undefined, isExtra: boolean): void {
+    this.#members.delete(member.number);
+    if (this.#isStopped) return;
+    if (end === undefined || member.isLeaving) this.#reconcile();
+    else if (end.refused !== undefined) this.#noRoom(end.refused, isExtra);
+    else if (end.startError !== undefined && OUT_OF.has(end.startError)) {
+      this.#startLater(end.startError);
+    } else this.#died(end);
+  }
+
+  #died(end: ReplicaEnd): void {
+    const nowMs = this.#options.clock.nowMs();
+    if (this.#failure !== undefined) {
+      // The last one that served beside the failure.
+      if (!this.isReady) this.#declareFailed(end);
+      this.#reconcile();
+      return;
+    }
+    const isHopeless = end.isFinal || (this.#isProbing && !end.wasReady);
+    const delayMs = isHopeless
+      ? undefined
+      : this.#restarts.died({ hadLoaded: end.wasReady, nowMs });
+    this.#isProbing = false;
+    if (delayMs === undefined) this.#fail(end);
+    else this.#restart(end, delayMs);
+  }
+
+  /** Whoever waits is told; the next request tries again. Where others serve, they do without it for now. */
+  #noRoom(error: HearthError, isExtra: boolean): void {
+    const { host, model, log, clock } = this.#options;
+    const staying = this.#staying.length;
+    if (isExtra) {
+      this.#reconcile();
+      return;
+    }
+    log.warn({ reason: error.message, replicas: staying }, 'no memory for a model');
+    if (staying > 0) {
+      this.#replicasMax = staying;
+      this.#crowdedUntilMs = clock.nowMs() + AGAIN_MS;
+      this.#update();
+      return;
+    }
+    this.#refusal = error;
+    this.#isWanted = false;
+    this.#isProbing = false;
+    host.failed(model.name);
+    host.revived(model.name);
+    this.#update();
+  }
+
+  #startLater(code: string): void {
+    const delayMs = Math.min(START_DELAY_MAX_MS, START_DELAY_MS * 2 ** this.#startFailures);
+    this.#startFailures += 1;
+    this.#options.log.warn({ code, delayMs }, 'the system cannot start a process now');
+    this.#pauseFor(delayMs);
+  }
+
+  #restart({ error: { code } }: ReplicaEnd, delayMs: number): void {
     const { model, log, observer } = this.#options;
     observer.workerRestarted(model.name, code);
     log.warn({ code, delayMs }, 'worker is started again');
-    await this.#untilStopped((resolve) => setTimeout(resolve, delayMs));
+    this.#pauseFor(delayMs);
   }
 
-  async #fail({ reason, isFinal }: ReplicaEnd): Promise<void> {
-    const { host, model, log, clock } = this.#options;
+  #pauseFor(ms: number): void {
+    clearTimeout(this.#pause);
+    this.#pause = setTimeout(() => {
+      this.#pause = undefined;
+      this.#reconcile();
+    }, ms);
+    this.#update();
+  }
+
+  #fail(end: ReplicaEnd): void {
+    const { log, clock } = this.#options;
     const nowMs = clock.nowMs();
-    const probeMs = isFinal ? undefined : this.#restarts.failed(nowMs);
-    this.#probeAtMs = probeMs === undefined ? undefined : nowMs + probeMs;
-    this.#reason = reason.replace(/\s+/g, ' ').trim();
-    this.#setState('failed');
-    log.error({ reason: this.#reason, probeMs }, 'model failed');
+    const probeMs = end.isFinal ? undefined : this.#restarts.failed(nowMs);
+    this.#failure = {
+      probeAtMs: probeMs === undefined ? undefined : nowMs + probeMs,
+      timer: probeMs === undefined ? undefined : setTimeout(() => this.#probe(), probeMs),
+    };
+    // Those on their way would die of the same.
+    for (const member of this.#staying) if (!member.isServing) void member.destroy();
+    log.error(
+      { reason: oneLine(end.reason), probeMs, replicas: this.#serving.length },
+      'model failed',
+    );
+    if (!this.isReady) this.#declareFailed(end);
+    this.#update();
+  }
+
+  #declareFailed({ reason }: ReplicaEnd): void {
+    const { host, model } = this.#options;
+    this.#reason = oneLine(reason);
+    this.#update();
     host.failed(model.name);
-    let hasChanged = false;
-    await this.#untilStopped((resolve) => {
-      this.#onFileChanged = () => {
-        hasChanged = true;
-        resolve();
-      };
-      return probeMs === undefined ? undefined : setTimeout(resolve, probeMs);
-    });
-    this.#onFileChanged = undefined;
-    this.#probeAtMs = undefined;
-    if (this.#isStopped) return;
-    if (!hasChanged) {
-      log.info({}, 'a failed model is tried again');
-      this.#isProbing = true;
-      return;
-    }
-    log.info({}, 'the file of a failed model has changed: it is tried again');
+  }
+
+  #probe(): void {
+    this.#failure = undefined;
+    this.#options.log.info({}, 'a failed model is tried again');
+    this.#isProbing = true;
+    this.#reconcile();
+  }
+
+  /** Out of `failed`: the past does not count. */
+  #mend(): void {
+    const { host, model } = this.#options;
+    if (this.#failure === undefined) return;
+    clearTimeout(this.#failure.timer);
+    this.#failure = undefined;
     this.#restarts.forget();
     if (this.#isHeld) return;
     this.#reason = undefined;
@@ -518,28 +589,88 @@ export class Supervisor {
   }
 
   async #checkFile(nowMs: number): Promise<void> {
-    if (await this.#file.hasChanged(nowMs)) this.#onFileChanged?.();
+    if (!(await this.#file.hasChanged(nowMs)) || this.#failure === undefined) return;
+    this.#options.log.info({}, 'the file of a failed model has changed: it is tried again');
+    this.#mend();
+    this.#reconcile();
   }
 
-  /** Waits for what `begin` starts, or for the end of this supervisor; its timer goes with it. */
-  async #untilStopped(begin: (resolve: () => void) => NodeJS.Timeout | undefined): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const { signal } = this.#stopped;
-    if (signal.aborted) return;
-    const timer = begin(resolve);
-    const stop = () => resolve();
-    signal.addEventListener('abort', stop);
-    await promise;
-    signal.removeEventListener('abort', stop);
-    clearTimeout(timer);
+  #tellVitals(nowMs: number): void {
+    const { observer, model } = this.#options;
+    const vitals = [...this.#members.values()].flatMap((member) => {
+      const { heartbeat, ageMs } = member.vitals(nowMs) ?? {};
+      return heartbeat === undefined
+        ? []
+        : [{ worker: member.number, ageMs: ageMs!, ...heartbeat }];
+    });
+    if (vitals.length > 0) observer.workerVitals(model.name, vitals);
   }
 
-  get #isStopped(): boolean {
-    return this.#stopped.signal.aborted;
+  #unloadWhenIdle(nowMs: number): void {
+    const { host, model } = this.#options;
+    const { keepAliveMs } = model;
+    if (keepAliveMs === undefined || this.#state !== 'ready') return;
+    if (this.#active > 0 || host.waiting(model.name) > 0) this.#usedMs = nowMs;
+    if (nowMs - this.#usedMs >= keepAliveMs) void this.unload({ drainMs: 0, isHeld: false });
   }
 
-  #setState(state: ModelState): void {
-    const next = this.#isDraining && state === 'ready' ? 'draining' : state;
+  /** One at a time, so that a model whose workers are all due goes on serving with the others. */
+  #replaceWhenDue(nowMs: number): void {
+    if (this.#replacing !== undefined || this.#isDraining || nowMs < this.#replaceAfterMs) return;
+    for (const member of this.#serving) {
+      const reason = member.due(nowMs);
+      if (reason === undefined) continue;
+      void this.#replace(member, reason);
+      return;
+    }
+  }
+
+  /** Resolves with how the new one ended, when it did not come to serve. */
+  #replace(member: Member, reason: RecycleReason): Promise<ReplicaEnd | undefined> {
+    const { log, observer, model, clock } = this.#options;
+    log.info({ worker: member.id, reason, ...member.info }, 'a worker is replaced');
+    const replacing = this.#replaceNow(member).then((end) => {
+      this.#replacing = undefined;
+      if (end === undefined) observer.workerRecycled(model.name, reason);
+      else this.#replaceAfterMs = clock.nowMs() + AGAIN_MS;
+      return end;
+    });
+    this.#replacing = replacing;
+    return replacing;
+  }
+
+  async #replaceNow(member: Member): Promise<ReplicaEnd | undefined> {
+    const next = this.#hire({ isExtra: true });
+    await next.settled;
+    // Unloaded or dead meanwhile: then there is nothing to replace.
+    if (!member.isServing || this.#isStopped) return undefined;
+    if (!next.isServing) {
+      const end = await next.ended;
+      if (end?.refused === undefined) return end;
+    }
+    this.#dismiss(member);
+    const left = this.#leave(member, PATIENCE_MS);
+    // There is no memory for both: what runs ends first, and what waits has the new one started.
+    if (!next.isServing) {
+      await left;
+      await this.#untilSettled();
+    }
+    return undefined;
+  }
+
+  async #untilSettled(): Promise<void> {
+    while (
+      this.#isWanted &&
+      !this.#isStopped &&
+      this.#state !== 'ready' &&
+      this.#state !== 'failed'
+    ) {
+      await new Promise<void>((resolve) => this.#onChange.push(resolve));
+    }
+  }
+
+  #update(): void {
+    const next = this.#current;
     if (next === this.#state) return;
     this.#state = next;
     this.#options.observer.workerState(this.#options.model.name, next);
@@ -547,4 +678,24 @@ export class Supervisor {
     this.#onChange = [];
     for (const resolve of waiting) resolve();
   }
+
+  get #current(): ModelState {
+    if (this.#isStopped) return 'stopped';
+    const staying = this.#staying;
+    const has = (phase: Member['phase']) => staying.some((member) => member.phase === phase);
+    if (has('ready')) return this.#isDraining ? 'draining' : 'ready';
+    if (has('loading')) return 'loading';
+    if (has('starting')) return 'starting';
+    const isLeft = [...this.#members.values()].some(({ isLeaving, hasBegun, phase }) => {
+      return isLeaving && hasBegun && phase !== 'over';
+    });
+    if (isLeft && (this.#unloading !== undefined || this.#failure === undefined)) return 'draining';
+    if (this.#failure !== undefined) return 'failed';
+    if (this.#isWanted) return 'starting';
+    return this.#isHeld ? 'stopped' : 'unloaded';
+  }
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, ' ').trim();
 }

@@ -12,6 +12,7 @@ import type { CallContext, GenerationEvent, GenerationRequest } from '../../src/
 import type { HearthError } from '../../src/core/errors.ts';
 import type { Log, LogFields } from '../../src/core/log.ts';
 import { type Observer, silentObserver } from '../../src/core/observer.ts';
+import type { ModelSpec } from '../../src/models/spec.ts';
 import { MemoryBook } from '../../src/orchestrator/memory/memory-book.ts';
 import { Orchestrator, type OrchestratorOptions } from '../../src/orchestrator/orchestrator.ts';
 import { GREEDY } from './greedy.ts';
@@ -32,6 +33,8 @@ export interface Setup {
   readonly pinned?: readonly string[];
   readonly memoryBudgetBytes?: number;
   readonly keepAliveMs?: number;
+  readonly replicas?: number;
+  readonly recycle?: ModelSpec['recycle'];
   /** A program in tests/fixtures/workers instead of the real worker. */
   readonly fixture?: string;
   readonly worker?: Partial<OrchestratorOptions['worker']>;
@@ -64,6 +67,8 @@ export class Orchestra {
     pinned = [],
     memoryBudgetBytes,
     keepAliveMs,
+    replicas = 1,
+    recycle = {},
     fixture,
     worker,
     limits,
@@ -81,6 +86,8 @@ export class Orchestra {
         contextTokens: 4_096,
         threads: 1,
         preload,
+        replicas,
+        recycle,
         pin: pinned.includes(name),
         keepAliveMs,
         gpu: 'off',

@@ -53,7 +53,7 @@ const PROCESS_BYTES = 256e6;
 export class MemoryAdmission {
   readonly #options: MemoryAdmissionOptions;
   readonly #budget: MemoryBudget;
-  /** Of those that are loaded. */
+  /** Of those that are loaded, by holder. */
   readonly #measured = new Map<string, number>();
   #last: Promise<unknown> = Promise.resolve();
 
@@ -62,30 +62,33 @@ export class MemoryAdmission {
     this.#budget = new MemoryBudget(options.budgetBytes);
   }
 
-  /** Resolves when the model's memory is reserved. */
-  admit(spec: ModelSpec, admission: Admission): Promise<void> {
-    const turn = this.#last.then(() => this.#admit(spec, admission));
+  /** Resolves when the model's memory is reserved for the holder, one worker. */
+  admit(spec: ModelSpec, holder: string, admission: Admission): Promise<void> {
+    const turn = this.#last.then(() => this.#admit(spec, holder, admission));
     this.#last = turn.catch(() => {});
     return turn;
   }
 
   /** What a loaded model takes now; of what it was seen to take, the most counts. */
-  measured(spec: ModelSpec, bytes: number): void {
-    const { name } = spec;
-    const before = this.#measured.get(name) ?? 0;
-    if (!this.#budget.has(name) || bytes <= before) return;
-    this.#measured.set(name, bytes);
+  measured(spec: ModelSpec, holder: string, bytes: number): void {
+    const before = this.#measured.get(holder) ?? 0;
+    if (!this.#budget.has(holder) || bytes <= before) return;
+    this.#measured.set(holder, bytes);
     this.#options.book.measured(spec, bytes);
-    this.#budget.reserve(name, bytes);
+    this.#budget.reserve(holder, spec.name, bytes);
   }
 
   /** Its worker is gone. */
-  release(model: string): void {
-    this.#measured.delete(model);
-    this.#budget.release(model);
+  release(holder: string): void {
+    this.#measured.delete(holder);
+    this.#budget.release(holder);
   }
 
-  async #admit(spec: ModelSpec, { mayEvict, estimate, isAlive }: Admission): Promise<void> {
+  async #admit(
+    spec: ModelSpec,
+    holder: string,
+    { mayEvict, estimate, isAlive }: Admission,
+  ): Promise<void> {
     const assertAlive = () => {
       if (!isAlive()) throw refusals.endedUnasked(spec.name);
     };
@@ -94,7 +97,7 @@ export class MemoryAdmission {
     assertAlive();
     if (needBytes > this.#budget.freeBytes) await this.#makeRoom(spec, needBytes, mayEvict);
     assertAlive();
-    this.#budget.reserve(spec.name, needBytes);
+    this.#budget.reserve(holder, spec.name, needBytes);
   }
 
   #quickNeed(spec: ModelSpec): number | undefined {

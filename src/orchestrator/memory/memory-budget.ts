@@ -12,7 +12,8 @@ export interface Evictable {
 
 export class MemoryBudget {
   readonly budgetBytes: number;
-  readonly #reserved = new Map<string, number>();
+  /** By holder: one worker. */
+  readonly #reserved = new Map<string, { readonly model: string; readonly bytes: number }>();
 
   constructor(budgetBytes: number) {
     this.budgetBytes = budgetBytes;
@@ -25,21 +26,21 @@ export class MemoryBudget {
   /** Never below 0: what was measured may be more than was thought. */
   get freeBytes(): number {
     let free = this.budgetBytes;
-    for (const bytes of this.#reserved.values()) free -= bytes;
+    for (const { bytes } of this.#reserved.values()) free -= bytes;
     return Math.max(0, free);
   }
 
   /** Also for what is found out later about a model that is there. */
-  reserve(model: string, bytes: number): void {
-    this.#reserved.set(model, bytes);
+  reserve(holder: string, model: string, bytes: number): void {
+    this.#reserved.set(holder, { model, bytes });
   }
 
-  has(model: string): boolean {
-    return this.#reserved.has(model);
+  has(holder: string): boolean {
+    return this.#reserved.has(holder);
   }
 
-  release(model: string): void {
-    this.#reserved.delete(model);
+  release(holder: string): void {
+    this.#reserved.delete(holder);
   }
 
   /** The least recently used first, no more than it takes. Undefined: all of them are not enough. */
@@ -48,7 +49,7 @@ export class MemoryBudget {
     let free = this.freeBytes;
     for (const { model } of candidates.toSorted((a, b) => a.usedMs - b.usedMs)) {
       if (free >= bytes) break;
-      free += this.#reserved.get(model) ?? 0;
+      for (const held of this.#reserved.values()) if (held.model === model) free += held.bytes;
       models.push(model);
     }
     return free >= bytes ? models : undefined;

@@ -55,15 +55,15 @@ describe('metrics', () => {
 
   test('a worker: one state at a time, and steps go on over a restart', async () => {
     const metrics = new Metrics();
-    const vitals = { ageMs: 500, rssBytes: 7, gpuBytes: 8, kvUsedTokens: 9 };
+    const vitals = { worker: 1, ageMs: 500, rssBytes: 7, gpuBytes: 8, kvUsedTokens: 9 };
     metrics.workerState('m', 'loading');
     metrics.workerState('m', 'ready');
     metrics.modelLoaded('m', 2000);
     metrics.slots('m', { busy: 1, free: 3 });
-    metrics.workerVitals('m', { ...vitals, steps: 100 });
-    metrics.workerVitals('m', { ...vitals, steps: 150 });
+    metrics.workerVitals('m', [{ ...vitals, steps: 100 }]);
+    metrics.workerVitals('m', [{ ...vitals, steps: 150 }]);
     metrics.workerRestarted('m', 'worker_crashed');
-    metrics.workerVitals('m', { ...vitals, steps: 5 });
+    metrics.workerVitals('m', [{ ...vitals, worker: 2, steps: 5 }]);
     const text = await metrics.render();
     expect(text).toContain('hearth_worker_state{model="m",state="ready"} 1\n');
     expect(text).toContain('hearth_worker_state{model="m",state="loading"} 0\n');

@@ -46,7 +46,10 @@ describe('the example file', () => {
       .replaceAll(/^#(?! )/gm, '')
       .replace(/\[models\.small\][\s\S]*/, '')
       .replace(/\[\[keys\]\][\s\S]*/, '')
-      .replaceAll(/^(state_dir|models_dir|keep_alive_s|memory_budget_bytes).*$/gm, '');
+      .replaceAll(
+        /^(state_dir|models_dir|keep_alive_s|recycle_[a-z_]+|memory_budget_bytes).*$/gm,
+        '',
+      );
     expect(load(text).config).toEqual(loadConfig({ environment: {}, folders }).config);
   });
 });

@@ -157,6 +157,7 @@ describe('loadConfig', () => {
       {
         name: 'zebra',
         path: '/etc/h/z.gguf',
+        recycle: {},
         threads: 2,
         gpu: 'off',
         defaults: { temperature: 0.2, topP: 0.9, ignoreEos: true },
@@ -164,6 +165,7 @@ describe('loadConfig', () => {
       {
         name: 'a/b:c.d',
         path: '/home/u/b.json',
+        recycle: {},
         backend: 'fake',
         slots: 8,
         contextTokens: 512,

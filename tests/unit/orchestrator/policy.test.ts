@@ -41,7 +41,7 @@ class Desk implements Effects {
       },
       this,
     );
-    this.scheduler.handle({ type: 'ready', model: 'm', slots, spare }, 0);
+    this.scheduler.handle({ type: 'ready', model: 'm', replica: 1, slots, spare }, 0);
   }
 
   ask({
@@ -82,7 +82,7 @@ class Desk implements Effects {
   }
 
   start(slots: number): void {
-    this.scheduler.handle({ type: 'ready', model: 'm', slots, spare: 0 }, this.nowMs);
+    this.scheduler.handle({ type: 'ready', model: 'm', replica: 1, slots, spare: 0 }, this.nowMs);
     this.#readPrompts();
   }
 

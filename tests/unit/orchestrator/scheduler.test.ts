@@ -77,7 +77,7 @@ function ends(key: number, { laterMs = 0 } = {}) {
 
 describe('Scheduler', () => {
   test('grants at once while a slot is free, then queues with the position', () => {
-    happens({ type: 'ready', model: 'a', slots: 1, spare: 0 });
+    happens({ type: 'ready', model: 'a', replica: 1, slots: 1, spare: 0 });
     expect(arrives(1)).toEqual(['grant 1 after 0']);
     expect(arrives(2)).toEqual(['queue 2 @0']);
     expect(arrives(3)).toEqual(['queue 3 @1']);
@@ -86,7 +86,7 @@ describe('Scheduler', () => {
 
   // MX-009
   test('where nobody had anything yet the higher class is first, and arrival decides within one', () => {
-    happens({ type: 'ready', model: 'a', slots: 1, spare: 0 });
+    happens({ type: 'ready', model: 'a', replica: 1, slots: 1, spare: 0 });
     arrives(1, 'low');
     happens({ type: 'generated', key: 1, tokens: 60 });
     expect(arrives(2, 'low')).toEqual(['queue 2 @0']);
@@ -105,15 +105,15 @@ describe('Scheduler', () => {
   test('a model without a replica queues, and its replica takes them in order', () => {
     expect(arrives(1)).toEqual(['queue 1 @0']);
     expect(arrives(2)).toEqual(['queue 2 @1']);
-    expect(happens({ type: 'ready', model: 'b', slots: 4, spare: 0 })).toEqual([]);
-    expect(happens({ type: 'ready', model: 'a', slots: 2, spare: 0 }, 5)).toEqual([
+    expect(happens({ type: 'ready', model: 'b', replica: 1, slots: 4, spare: 0 })).toEqual([]);
+    expect(happens({ type: 'ready', model: 'a', replica: 1, slots: 2, spare: 0 }, 5)).toEqual([
       'grant 1 after 5',
       'grant 2 after 5',
     ]);
   });
 
   test('the limit counts what runs and what waits, over all models', () => {
-    happens({ type: 'ready', model: 'a', slots: 2, spare: 0 });
+    happens({ type: 'ready', model: 'a', replica: 1, slots: 2, spare: 0 });
     for (const key of [1, 2, 3, 4]) arrives(key);
     for (const key of [5, 6]) arrives(key, 'low', { model: 'b' });
     expect(arrives(7)).toEqual(['reject 7 queue_full 1000']);
@@ -149,7 +149,7 @@ describe('Scheduler', () => {
     const queueTimeoutMs = { high: 9e9, normal: 2_000, low: 60 };
     const limits = { ...LIMITS, queueDepthMax: 3, queueTimeoutMs };
     scheduler = new Scheduler(['a'], limits, story);
-    happens({ type: 'ready', model: 'a', slots: 1, spare: 0 });
+    happens({ type: 'ready', model: 'a', replica: 1, slots: 1, spare: 0 });
     arrives(1);
     ends(1, { laterMs: 700 });
     for (const key of [2, 3, 4]) arrives(key, 'high');
@@ -172,7 +172,7 @@ describe('Scheduler', () => {
   });
 
   test('cancelled while it waits: gone; while it runs: interrupted once, busy until it ends', () => {
-    happens({ type: 'ready', model: 'a', slots: 1, spare: 0 });
+    happens({ type: 'ready', model: 'a', replica: 1, slots: 1, spare: 0 });
     for (const key of [1, 2, 3]) arrives(key);
     expect(happens({ type: 'cancelled', key: 2 }, 7)).toEqual(['drop 2 cancelled after 7']);
     expect(happens({ type: 'cancelled', key: 1 })).toEqual(['interrupt 1']);
@@ -183,13 +183,13 @@ describe('Scheduler', () => {
   });
 
   test('what returns from a dead replica stands where its arrival says', () => {
-    happens({ type: 'ready', model: 'a', slots: 3, spare: 0 });
+    happens({ type: 'ready', model: 'a', replica: 1, slots: 3, spare: 0 });
     for (const key of [1, 2, 3, 4]) arrives(key);
-    happens({ type: 'lost', model: 'a' });
+    happens({ type: 'lost', model: 'a', replica: 1 });
     expect(happens({ type: 'returned', key: 2 })).toEqual(['queue 2 @0']);
     expect(happens({ type: 'returned', key: 1 })).toEqual(['queue 1 @0']);
     expect(ends(3)).toEqual([]);
-    expect(happens({ type: 'ready', model: 'a', slots: 3, spare: 0 })).toEqual([
+    expect(happens({ type: 'ready', model: 'a', replica: 2, slots: 3, spare: 0 })).toEqual([
       'grant 1 after 0',
       'grant 2 after 0',
       'grant 4 after 0',
@@ -197,10 +197,10 @@ describe('Scheduler', () => {
   });
 
   test('what was cancelled while it ran is not granted again when it returns', () => {
-    happens({ type: 'ready', model: 'a', slots: 1, spare: 0 });
+    happens({ type: 'ready', model: 'a', replica: 1, slots: 1, spare: 0 });
     arrives(1);
     happens({ type: 'cancelled', key: 1 });
-    happens({ type: 'lost', model: 'a' });
+    happens({ type: 'lost', model: 'a', replica: 1 });
     expect(happens({ type: 'returned', key: 1 })).toEqual(['drop 1 cancelled after 0']);
   });
 
@@ -214,19 +214,19 @@ describe('Scheduler', () => {
   });
 
   test('draining rejects, and serves what is there; stopping drops what waits', () => {
-    happens({ type: 'ready', model: 'a', slots: 1, spare: 0 });
+    happens({ type: 'ready', model: 'a', replica: 1, slots: 1, spare: 0 });
     for (const key of [1, 2, 3]) arrives(key);
     happens({ type: 'drain' });
     expect(arrives(4)).toEqual(['reject 4 draining 1000']);
     expect(ends(1)).toEqual(['grant 2 after 0']);
     expect(happens({ type: 'stop' })).toEqual(['drop 3 draining after 0']);
-    happens({ type: 'lost', model: 'a' });
+    happens({ type: 'lost', model: 'a', replica: 1 });
     expect(happens({ type: 'returned', key: 2 })).toEqual(['drop 2 draining after 0']);
     expect(scheduler.depth).toBe(0);
   });
 
   test('a large request is not overtaken, and one larger than the replica runs alone', () => {
-    happens({ type: 'ready', model: 'a', slots: 2, spare: 0 });
+    happens({ type: 'ready', model: 'a', replica: 1, slots: 2, spare: 0 });
     arrives(1);
     expect(arrives(2, 'normal', { units: 9 })).toEqual(['queue 2 @0']);
     expect(arrives(3)).toEqual(['queue 3 @1']);
@@ -236,7 +236,7 @@ describe('Scheduler', () => {
   });
 
   test('cancelling a large head lets those behind it go', () => {
-    happens({ type: 'ready', model: 'a', slots: 2, spare: 0 });
+    happens({ type: 'ready', model: 'a', replica: 1, slots: 2, spare: 0 });
     arrives(1);
     arrives(2, 'normal', { units: 2 });
     arrives(3);
@@ -250,7 +250,7 @@ describe('Scheduler', () => {
     ['a key twice', submission(1, 'low'), 'submitted twice'],
     ['an end of what waits', { type: 'ended', key: 1 }, 'not running'],
     ['a return of what is unknown', { type: 'returned', key: 9 }, 'not running'],
-    ['an unknown model', { type: 'lost', model: 'z' }, 'Model z'],
+    ['an unknown model', { type: 'lost', model: 'z', replica: 1 }, 'Model z'],
   ])('refuses %s as a fault of the caller', (_why, event, message) => {
     arrives(1);
     expect(() => happens(event)).toThrow(message);
@@ -269,6 +269,8 @@ interface Seen {
   state: 'waiting' | 'running' | 'over';
   ends: number;
   isCancelled: boolean;
+  /** Where it runs. */
+  replica: number;
 }
 
 class Ledger implements Effects {
@@ -285,8 +287,9 @@ class Ledger implements Effects {
     const before = this.waiters(request.model).findIndex((other) => other.key === key);
     if (before !== position) this.problems.push(`${key} said @${position}, stands @${before}`);
   }
-  granted(key: number): void {
+  granted(key: number, _waitMs: number, replica: number): void {
     const request = this.seen.get(key)!;
+    request.replica = replica;
     const first = this.waiters(request.model).find(
       ({ priority, tenant }) => priority === request.priority && tenant === request.tenant,
     );
@@ -336,7 +339,8 @@ type Move =
     }
   | { readonly do: 'cancel' | 'end' | 'return' | 'touch'; readonly pick: number }
   | { readonly do: 'ready'; readonly model: string; readonly slots: number; readonly spare: number }
-  | { readonly do: 'lost' | 'failed' | 'revived'; readonly model: string }
+  | { readonly do: 'dies' | 'leaves'; readonly model: string; readonly pick: number }
+  | { readonly do: 'failed' | 'revived'; readonly model: string }
   | { readonly do: 'tick'; readonly ms: number };
 
 const model = fc.constantFrom('a', 'b');
@@ -376,19 +380,25 @@ const move: fc.Arbitrary<Move> = fc.oneof(
   {
     weight: 1,
     arbitrary: fc.record({
-      do: fc.constantFrom('lost' as const, 'failed' as const, 'revived' as const),
+      do: fc.constantFrom('dies' as const, 'leaves' as const),
       model,
+      pick: fc.nat(),
     }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constantFrom('failed' as const, 'revived' as const), model }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('tick' as const), ms: fc.nat(80) }) },
 );
 
-test('whatever happens: one end each, in order, within the slots, nothing stranded', () => {
+test('whatever happens: one end each, in order, within the slots of each replica, nothing stranded', () => {
   fc.assert(
     fc.property(fc.array(move, { maxLength: 120 }), (moves) => {
       const ledger = new Ledger();
       const subject = new Scheduler(['a', 'b'], { ...LIMITS, queueDepthMax: 12 }, ledger);
-      const slots = new Map<string, { readonly slots: number; readonly spare: number }>();
+      const replicas = new Map<number, { model: string; slots: number; spare: number }>();
+      let started = 0;
       let at = 0;
       let keys = 0;
       const running = () => [...ledger.seen.values()].filter(({ state }) => state === 'running');
@@ -397,10 +407,13 @@ test('whatever happens: one end each, in order, within the slots, nothing strand
         ledger.end(key);
         handle({ type: 'ended', key });
       };
-      const lose = (name: string) => {
-        slots.delete(name);
-        handle({ type: 'lost', model: name });
-        for (const request of running().filter((one) => one.model === name)) finish(request.key);
+      const pickOf = (name: string, pick: number) => {
+        const ofModel = [...replicas].filter(([, one]) => one.model === name);
+        return ofModel[pick % ofModel.length]?.[0];
+      };
+      const leave = (name: string, replica: number) => {
+        replicas.delete(replica);
+        handle({ type: 'lost', model: name, replica });
       };
 
       for (const step of moves) {
@@ -415,6 +428,7 @@ test('whatever happens: one end each, in order, within the slots, nothing strand
               state: 'waiting',
               ends: 0,
               isCancelled: false,
+              replica: 0,
             });
             handle(submission(key, step.priority, step));
             break;
@@ -448,16 +462,27 @@ test('whatever happens: one end each, in order, within the slots, nothing strand
             handle({ type: 'generated', key: request.key, tokens: request.key % 7 });
             break;
           }
-          case 'ready':
-            lose(step.model);
-            slots.set(step.model, step);
-            handle({ type: 'ready', model: step.model, slots: step.slots, spare: step.spare });
+          case 'ready': {
+            const { do: _, ...size } = step;
+            const replica = ++started;
+            replicas.set(replica, size);
+            handle({ type: 'ready', replica, ...size });
             break;
-          case 'lost':
-            lose(step.model);
+          }
+          case 'leaves':
+          case 'dies': {
+            const replica = pickOf(step.model, step.pick);
+            if (replica === undefined) break;
+            leave(step.model, replica);
+            // What runs on one that leaves goes on.
+            if (step.do === 'leaves') break;
+            for (const one of running()) if (one.replica === replica) finish(one.key);
             break;
+          }
           case 'failed':
-            lose(step.model);
+            for (const [replica, one] of [...replicas]) {
+              if (one.model === step.model) replicas.delete(replica);
+            }
             handle({ type: 'failed', model: step.model });
             break;
           case 'revived':
@@ -469,20 +494,21 @@ test('whatever happens: one end each, in order, within the slots, nothing strand
             break;
         }
         for (const name of ['a', 'b']) {
-          const { slots: shared, spare } = slots.get(name) ?? { slots: 0, spare: 0 };
-          const runs = running().filter((one) => one.model === name);
-          const busy = runs.length;
-          expect(busy).toBeLessThanOrEqual(shared + spare);
-          expect(runs.filter(({ priority }) => priority !== 'high').length).toBeLessThanOrEqual(
-            shared,
-          );
-          expect(subject.counts(name).busy).toBe(busy);
           const waiting = ledger.waiters(name);
-          expect(subject.counts(name).waiting).toBe(waiting.length);
-          if (waiting.length > 0) expect(busy).toBeGreaterThanOrEqual(shared);
-          if (waiting.some(({ priority }) => priority === 'high')) {
-            expect(busy).toBe(shared + spare);
+          const isHighWaiting = waiting.some(({ priority }) => priority === 'high');
+          for (const [replica, { model: of, slots: shared, spare }] of replicas) {
+            if (of !== name) continue;
+            const runs = running().filter((one) => one.replica === replica);
+            const shared_ = runs.filter(({ priority }) => priority !== 'high').length;
+            expect(runs.length).toBeLessThanOrEqual(shared + spare);
+            expect(shared_).toBeLessThanOrEqual(shared);
+            if (waiting.length > 0) expect(runs.length).toBeGreaterThanOrEqual(shared);
+            if (isHighWaiting) expect(runs.length).toBe(shared + spare);
           }
+          expect(subject.counts(name).busy).toBe(
+            running().filter((one) => one.model === name).length,
+          );
+          expect(subject.counts(name).waiting).toBe(waiting.length);
           const visited: number[] = [];
           subject.forEachWaiting(name, (key, position) =>
             expect(visited.push(key) - 1).toBe(position),

@@ -32,7 +32,7 @@ class Desk implements Effects {
     };
     this.scheduler = new Scheduler(models, limits, this);
     for (const model of models) {
-      this.scheduler.handle({ type: 'ready', model, slots, spare: 0 }, 0);
+      this.scheduler.handle({ type: 'ready', model, replica: 1, slots, spare: 0 }, 0);
     }
   }
 
@@ -91,7 +91,10 @@ describe('a tenant that may have one slot', () => {
     desk.ask({ tenant: 'a', tenantMax: 1 });
     const low = desk.ask({ tenant: 'b', priority: 'low' });
     desk.nowMs = 100;
-    desk.scheduler.handle({ type: 'ready', model: 'm', slots: 2, spare: 0 }, desk.nowMs);
+    desk.scheduler.handle(
+      { type: 'ready', model: 'm', replica: 1, slots: 2, spare: 0 },
+      desk.nowMs,
+    );
     expect(desk.order).toEqual([first, low]);
   });
 

@@ -20,6 +20,8 @@ function spec(more: Partial<ModelSpec> = {}): ModelSpec {
     backend: 'llama-cpp',
     path: join(dir, 'm.gguf'),
     slots: 4,
+    replicas: 1,
+    recycle: {},
     highSpare: 1,
     contextTokens: 8192,
     threads: 2,

@@ -18,18 +18,18 @@ test('what is left after the evictions is enough, and without the last of them i
   fc.assert(
     fc.property(residents, amount, (loaded, need) => {
       const budget = new MemoryBudget(100);
-      for (const { model, bytes } of loaded) budget.reserve(model, bytes);
+      for (const { model, bytes } of loaded) budget.reserve(`${model}-1`, model, bytes);
       const free = budget.freeBytes;
       const models = budget.evictionsFor(need, loaded);
       if (models === undefined) {
-        for (const { model } of loaded) budget.release(model);
+        for (const { model } of loaded) budget.release(`${model}-1`);
         expect(budget.freeBytes).toBeLessThan(need);
         return;
       }
       const used = models.map((name) => loaded.find(({ model }) => model === name)!.usedMs);
       expect(used).toEqual(used.toSorted((a, b) => a - b));
       const [last, ...others] = models.toReversed();
-      for (const model of others) budget.release(model);
+      for (const model of others) budget.release(`${model}-1`);
       if (last !== undefined) expect(budget.freeBytes).toBeLessThan(need);
       else expect(free).toBeGreaterThanOrEqual(need);
     }),
@@ -38,18 +38,28 @@ test('what is left after the evictions is enough, and without the last of them i
 
 test('nothing is evicted while there is room, and nobody who may not be', () => {
   const budget = new MemoryBudget(100);
-  budget.reserve('a', 60);
+  budget.reserve('a-1', 'a', 60);
   expect(budget.evictionsFor(40, [{ model: 'a', usedMs: 0 }])).toEqual([]);
   expect(budget.evictionsFor(41, [{ model: 'a', usedMs: 0 }])).toEqual(['a']);
   expect(budget.evictionsFor(41, [])).toBeUndefined();
   expect(budget.evictionsFor(101, [{ model: 'a', usedMs: 0 }])).toBeUndefined();
 });
 
+test('a model with two workers frees what both hold', () => {
+  const budget = new MemoryBudget(100);
+  budget.reserve('a-1', 'a', 30);
+  budget.reserve('a-2', 'a', 30);
+  budget.reserve('b-1', 'b', 30);
+  const candidates = ['a', 'b'].map((model, usedMs) => ({ model, usedMs }));
+  expect(budget.evictionsFor(70, candidates)).toEqual(['a']);
+  expect(budget.evictionsFor(71, candidates)).toEqual(['a', 'b']);
+});
+
 test('a model that takes more than was thought leaves nothing, and never less than nothing', () => {
   const budget = new MemoryBudget(100);
-  budget.reserve('a', 60);
-  budget.reserve('a', 130);
-  expect([budget.freeBytes, budget.isEmpty, budget.has('a')]).toEqual([0, false, true]);
-  budget.release('a');
-  expect([budget.freeBytes, budget.isEmpty, budget.has('a')]).toEqual([100, true, false]);
+  budget.reserve('a-1', 'a', 60);
+  budget.reserve('a-1', 'a', 130);
+  expect([budget.freeBytes, budget.isEmpty, budget.has('a-1')]).toEqual([0, false, true]);
+  budget.release('a-1');
+  expect([budget.freeBytes, budget.isEmpty, budget.has('a-1')]).toEqual([100, true, false]);
 });
