@@ -2,8 +2,6 @@
  * Which models a server serves: those of `--model`, else the configured ones, else a small real one
  * that is fetched on first use.
  */
-import { availableParallelism } from 'node:os';
-
 import { absolutePath, type Config } from '../config/settings.ts';
 import { type ModelEntry, makeCatalogue, parseModelFlag } from '../models/catalogue.ts';
 import type { ModelSpec } from '../models/spec.ts';
@@ -50,7 +48,6 @@ function toSpecs(entries: readonly ModelEntry[], config: Config): readonly Model
   const { llamaPath } = config.worker;
   return makeCatalogue(entries, {
     ...config.modelDefaults,
-    cores: availableParallelism(),
     backendOptions: llamaPath === 'auto' ? {} : { 'llama-cpp': { llamaPath } },
   });
 }

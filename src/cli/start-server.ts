@@ -11,7 +11,7 @@
  * close last: what the last requests used is written then.
  */
 import { randomUUID } from 'node:crypto';
-import { totalmem } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -105,6 +105,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       rateLimits,
       usageBook,
       worker: { ...worker, slowReaderMs: server.slowReaderMs, environment },
+      cores: availableParallelism(),
       clock,
       log,
       observer: metrics,

@@ -342,7 +342,9 @@ export const SECTIONS = {
       .describe('Context of one slot: prompt and answer together.'),
     threads: threads
       .default('auto')
-      .describe('CPU threads of one model. `"auto"` divides the cores over the configured models.'),
+      .describe(
+        'CPU threads of one worker. `"auto"` divides the cores over the workers that there are, anew whenever one comes or goes.',
+      ),
     preload: z
       .boolean()
       .default(true)

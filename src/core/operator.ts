@@ -24,6 +24,7 @@ export interface WorkerInfo {
         readonly phase: string;
         readonly steps: number;
         readonly rssBytes: number;
+        readonly threads: number;
         readonly gpuBytes: number;
         readonly kvUsedTokens: number;
       }

@@ -109,6 +109,8 @@ export const ToWorker = z.discriminatedUnion('type', [
   }),
   z.object({ type: z.literal('credit'), call, tokens: z.int().positive() }),
   z.object({ type: z.literal('cancel'), call }),
+  /** Another number of CPU threads, from the next step on. Only after `loaded`. */
+  z.object({ type: z.literal('threads'), threads: z.int().positive() }),
   z.object({ type: z.literal('drain') }),
   z.object({ type: z.literal('shutdown') }),
 ]);
@@ -178,6 +180,8 @@ export const FromWorker = z.discriminatedUnion('type', [
     active: count,
     waiting: count,
     rssBytes: count,
+    /** CPU threads of a step; 0 before the load. */
+    threads: count,
     gpuBytes: count,
     kvUsedTokens: count,
   }),

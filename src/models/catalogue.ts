@@ -40,8 +40,6 @@ export interface CatalogueOptions {
   readonly preload: boolean;
   readonly keepAliveMs: number | undefined;
   readonly gpu: ModelSpec['gpu'];
-  /** CPU cores that may be used, for `threads: "auto"`. */
-  readonly cores: number;
   /** Handed to the workers of one backend, as `ModelSpec.options`. */
   readonly backendOptions?: Partial<Record<BackendName, Readonly<Record<string, string>>>>;
 }
@@ -56,7 +54,6 @@ export function makeCatalogue(
 ): readonly ModelSpec[] {
   const problems: string[] = [];
   const seen = new Set<string>();
-  const autoThreads = divideCores(options.cores, entries, options.threads);
   const specs = entries.flatMap((entry) => {
     if (!MODEL_NAME.test(entry.name)) {
       problems.push(`${JSON.stringify(entry.name)} is not a model name. Use ${MODEL_NAME_RULE}.`);
@@ -72,7 +69,6 @@ export function makeCatalogue(
       problems.push(`model ${entry.name}: ${backend.refused}`);
       return [];
     }
-    const threads = entry.threads ?? options.threads;
     const spec: ModelSpec = {
       name: entry.name,
       backend,
@@ -82,7 +78,7 @@ export function makeCatalogue(
       recycle: { ...options.recycle, ...entry.recycle },
       highSpare: entry.highSpare ?? options.highSpare,
       contextTokens: entry.contextTokens ?? options.contextTokens,
-      threads: threads === 'auto' ? autoThreads : threads,
+      threads: entry.threads ?? options.threads,
       preload: entry.preload ?? options.preload,
       pin: entry.pin ?? false,
       keepAliveMs: entry.keepAliveMs ?? options.keepAliveMs,
@@ -132,19 +128,4 @@ function detectBackend(path: string): BackendName | { readonly refused: string }
 
 function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
-}
-
-/**
- * Threads of one model that does not name its own: what the fixed ones leave, in equal parts. More
- * threads than cores would let the models' steps wait for each other's.
- */
-function divideCores(
-  cores: number,
-  entries: readonly ModelEntry[],
-  byDefault: 'auto' | number,
-): number {
-  const wanted = entries.map(({ threads }) => threads ?? byDefault);
-  const sharing = wanted.filter((threads) => threads === 'auto').length;
-  const taken = wanted.reduce<number>((sum, n) => sum + (n === 'auto' ? 0 : n), 0);
-  return Math.max(1, Math.floor((cores - taken) / Math.max(1, sharing)));
 }

@@ -24,7 +24,8 @@ export interface ModelSpec {
   };
   /** Per slot. */
   readonly contextTokens: number;
-  readonly threads: number;
+  /** `auto`: a part of the machine's, by how many workers there are (`thread-budget.ts`). */
+  readonly threads: 'auto' | number;
   /** False: the first request loads it. */
   readonly preload: boolean;
   /** Unloaded after so long without a request; undefined: never. */

@@ -19,6 +19,7 @@ import { Recycling } from './recycling.ts';
 import { Replica, type ReplicaEnd, type ReplicaSettings } from './replica.ts';
 import type { CallListener, GenerateJob, RunningCall } from './running-calls.ts';
 import type { StartGate } from './start-gate.ts';
+import type { ThreadBudget } from './thread-budget.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
 export interface MemberOptions {
@@ -29,6 +30,7 @@ export interface MemberOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly gate: StartGate;
+  readonly threads: ThreadBudget;
   readonly memory: MemoryAdmission | undefined;
   /** Models that nobody uses may go for it. */
   readonly mayEvict: () => boolean;
@@ -176,13 +178,17 @@ export class Member {
   }
 
   async #live(): Promise<ReplicaEnd | undefined> {
-    const { gate, clock, model, settings, memory } = this.#options;
+    const { gate, clock, model, settings, threads, memory } = this.#options;
     const begun = await gate.enter();
     if (this.#isLeaving) {
       begun();
       this.#enter('over');
       return undefined;
     }
+    threads.join(this.id, {
+      threads: model.threads,
+      onShare: () => this.#replica?.shareThreads(),
+    });
     const process = this.#options.spawn();
     const log = this.#options.log.child({ worker: process.name, pid: process.pid });
     this.#startedMs = clock.nowMs();
@@ -193,6 +199,7 @@ export class Member {
       settings,
       clock,
       log,
+      threads: () => threads.of(this.id),
       admit: async (loading) => {
         await memory?.admit(model, this.id, { mayEvict: this.#options.mayEvict(), ...loading });
       },
@@ -220,6 +227,7 @@ export class Member {
     const end = await this.#replica.ended;
     begun();
     memory?.release(this.id);
+    threads.leave(this.id);
     this.#settled.resolve();
     this.#enter('over');
     return end;

@@ -37,6 +37,7 @@ import { noRegister, type WorkerRegister } from './registry/spawn-registered.ts'
 import type { SchedulerLimits } from './scheduler.ts';
 import { StartGate } from './start-gate.ts';
 import { Supervisor, type SupervisorHost, type WorkerSettings } from './supervisor.ts';
+import { ThreadBudget } from './thread-budget.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
 export interface OrchestratorOptions {
@@ -54,6 +55,8 @@ export interface OrchestratorOptions {
     readonly drainTimeoutMs: number;
     readonly slowReaderMs?: number;
   };
+  /** CPU cores that workers may use together. */
+  readonly cores: number;
   readonly clock: Clock;
   readonly log: Log;
   readonly observer: Observer;
@@ -107,6 +110,7 @@ export class Orchestrator implements Engine, Operator, AsyncDisposable {
         evict: (model) => this.#evict(model),
         log,
       });
+    const threads = new ThreadBudget(options.cores);
     const settings = { slowReaderMs: SLOW_READER_MS, ...worker };
     const host = this.#host();
     for (const model of models) {
@@ -119,6 +123,7 @@ export class Orchestrator implements Engine, Operator, AsyncDisposable {
         newRunId,
         register: options.register ?? noRegister,
         gate,
+        threads,
         memory,
         prespawned: prespawned?.get(model.name),
         host,

@@ -57,6 +57,8 @@ export interface ReplicaOptions {
     /** False once it is not to be loaded any more. */
     readonly isAlive: () => boolean;
   }) => Promise<void>;
+  /** CPU threads to load with. */
+  readonly threads: () => number;
   readonly onLoading: () => void;
   readonly onProgress: (fraction: number) => void;
   readonly onReady: (loaded: LoadedMessage) => void;
@@ -105,6 +107,8 @@ export class Replica {
   /** What it was asked and has not answered; its deadline runs. */
   #asked: 'estimate' | 'load' | undefined;
   #refused: HearthError | undefined;
+  /** What it was last told. */
+  #threads = 0;
 
   constructor(options: ReplicaOptions) {
     const { process, settings, clock, log } = options;
@@ -156,6 +160,14 @@ export class Replica {
   vitals(nowMs: number): { heartbeat: HeartbeatMessage; ageMs: number } | undefined {
     if (this.#vitals === undefined) return undefined;
     return { heartbeat: this.#vitals, ageMs: this.#liveness.silentForMs(nowMs) };
+  }
+
+  /** Its part of the machine is another one. One that loads is told when it has loaded. */
+  shareThreads(): void {
+    const threads = this.#options.threads();
+    if (this.#state !== 'ready' || threads === this.#threads) return;
+    this.#threads = threads;
+    this.#channel.send({ type: 'threads', threads });
   }
 
   generate(job: GenerateJob, listener: CallListener): RunningCall {
@@ -334,7 +346,9 @@ export class Replica {
   }
 
   get #loadSpec() {
-    const { path, contextTokens, threads, gpu, options, slots, highSpare } = this.#options.model;
+    const { path, contextTokens, gpu, options, slots, highSpare } = this.#options.model;
+    const threads = this.#options.threads();
+    this.#threads = threads;
     return { path, contextTokens, threads, gpu, options, slots: slots + highSpare };
   }
 
@@ -350,6 +364,7 @@ export class Replica {
     if (this.#state === 'stopping') return;
     this.#state = 'ready';
     this.#wasReady = true;
+    this.shareThreads();
     this.#options.onReady(message);
   }
 

@@ -51,6 +51,7 @@ import type { ReplicaEnd, ReplicaSettings } from './replica.ts';
 import { type RestartLimits, Restarts } from './restarts.ts';
 import type { CallListener, GenerateJob, RunningCall } from './running-calls.ts';
 import type { StartGate } from './start-gate.ts';
+import type { ThreadBudget } from './thread-budget.ts';
 import { type HeartbeatLimits, toHeartbeat, type WorkerProcess } from './worker-process.ts';
 
 export interface WorkerSettings extends ReplicaSettings, RestartLimits, HeartbeatLimits {
@@ -86,6 +87,7 @@ export interface SupervisorOptions {
   readonly newRunId: () => string;
   readonly register: WorkerRegister;
   readonly gate: StartGate;
+  readonly threads: ThreadBudget;
   /** Undefined: memory is not looked at. */
   readonly memory: MemoryAdmission | undefined;
   /** Is in the register already. */
@@ -395,7 +397,7 @@ export class Supervisor {
   }
 
   #hire({ isExtra }: { readonly isExtra: boolean }): Member {
-    const { model, settings, clock, log, gate, memory, host } = this.#options;
+    const { model, settings, clock, log, gate, threads, memory, host } = this.#options;
     this.#refusal = undefined;
     this.#file.note();
     this.#hired += 1;
@@ -407,6 +409,7 @@ export class Supervisor {
       clock,
       log,
       gate,
+      threads,
       memory,
       mayEvict: () => this.#isAskedFor && !isExtra,
       spawn: () => this.#spawn(number),

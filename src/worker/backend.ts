@@ -64,6 +64,8 @@ export interface Backend {
   credit(call: number, tokens: number): void;
   /** Takes effect within one step. Unknown calls are ignored: their end may be on the way. */
   cancel(call: number): void;
+  /** From the next step on. Only after `load`. */
+  setThreads(threads: number): void;
   stats(): BackendStats;
   /** Ends every call as cancelled and frees the model. Idempotent. */
   close(): Promise<void>;

@@ -106,6 +106,11 @@ export class Session {
       case 'cancel':
         this.#backend?.cancel(message.call);
         break;
+      case 'threads':
+        if (this.#state === 'ready' || this.#state === 'draining') {
+          this.#backend!.setThreads(message.threads);
+        } else this.#refuse(message);
+        break;
       case 'drain':
         this.#drain();
         break;
@@ -176,6 +181,7 @@ export class Session {
       stepMs: 0,
       active: 0,
       waiting: 0,
+      threads: 0,
       gpuBytes: 0,
       kvUsedTokens: 0,
     };

@@ -225,6 +225,20 @@ describe.each(subjects)('$name', ({ backend, options, path, prompt }) => {
     expect((await worker.end(call)).ids).toHaveLength(12);
   });
 
+  test('threads change while it decodes, and the answer is the same', async () => {
+    const request = { prompt: userSays(prompt), maxTokens: 24, sampling: { ignoreEos: true } };
+    const expected = await worker.run(request);
+    const call = worker.start(request);
+    await worker.until(() => worker.generation(call).ids.length > 0);
+    worker.setThreads(1);
+    expect((await worker.end(call)).ids).toEqual(expected.ids);
+    // The library's own loop sets its threads itself.
+    if (options.llamaPath !== 'public') {
+      await worker.until(() => worker.heartbeats.at(-1)!.threads === 1);
+    }
+    worker.setThreads(2);
+  });
+
   test('heartbeats carry the step counter', async () => {
     const before = worker.heartbeats.at(-1)?.steps ?? 0;
     await worker.run({ prompt: userSays(prompt), maxTokens: 8 });

@@ -212,3 +212,19 @@ describe('a worker is replaced', () => {
     expect(band.pids.filter(isAlive)).toEqual([]);
   });
 });
+
+describe('the threads of the machine', () => {
+  const threadsOf = (band: Orchestra) =>
+    band.orchestrator.workers().map(({ heartbeat }) => heartbeat?.threads);
+
+  test('are shared by the workers that there are, anew when one comes or goes', async () => {
+    const band = make({ models: { a: {}, b: {} }, preload: false, threads: 'auto', cores: 7 });
+    await band.orchestrator.start();
+    await band.orchestrator.load('a');
+    await band.until(() => threadsOf(band).join() === '7');
+    await band.orchestrator.load('b');
+    await band.until(() => threadsOf(band).join() === '4,3');
+    await band.orchestrator.unload('a');
+    await band.until(() => threadsOf(band).join() === '7');
+  });
+});

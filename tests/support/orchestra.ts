@@ -34,6 +34,8 @@ export interface Setup {
   readonly memoryBudgetBytes?: number;
   readonly keepAliveMs?: number;
   readonly replicas?: number;
+  readonly threads?: ModelSpec['threads'];
+  readonly cores?: number;
   readonly recycle?: ModelSpec['recycle'];
   /** A program in tests/fixtures/workers instead of the real worker. */
   readonly fixture?: string;
@@ -68,6 +70,8 @@ export class Orchestra {
     memoryBudgetBytes,
     keepAliveMs,
     replicas = 1,
+    threads = 1,
+    cores = 2,
     recycle = {},
     fixture,
     worker,
@@ -84,7 +88,7 @@ export class Orchestra {
         slots,
         highSpare,
         contextTokens: 4_096,
-        threads: 1,
+        threads,
         preload,
         replicas,
         recycle,
@@ -123,6 +127,7 @@ export class Orchestra {
             }),
         ...worker,
       },
+      cores,
       clock: systemClock,
       log: this.#log({}),
       observer: this.#observer(),

@@ -138,6 +138,10 @@ export class WorkerClient {
     this.#channel.send({ type: 'credit', call, tokens });
   }
 
+  setThreads(threads: number): void {
+    this.#channel.send({ type: 'threads', threads });
+  }
+
   generation(call: number): Generation {
     return this.#calls.get(call)!;
   }

@@ -62,6 +62,7 @@ function workerBody({ id, model, pid, state, ageMs, active, served, heartbeat }:
             phase: heartbeat.phase,
             steps: heartbeat.steps,
             rss_bytes: heartbeat.rssBytes,
+            threads: heartbeat.threads,
             gpu_bytes: heartbeat.gpuBytes,
             kv_used_tokens: heartbeat.kvUsedTokens,
           },

@@ -1,5 +1,4 @@
 import { tmpdir } from 'node:os';
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import {
@@ -19,7 +18,6 @@ const options: CatalogueOptions = {
   gpu: 'auto',
   preload: true,
   keepAliveMs: undefined,
-  cores: 8,
 };
 
 function entry(name: string, more: Partial<ModelEntry> = {}): ModelEntry {
@@ -42,7 +40,7 @@ describe('makeCatalogue', () => {
         replicas: 1,
         recycle: {},
         contextTokens: 8192,
-        threads: 6,
+        threads: 'auto',
         preload: true,
         keepAliveMs: undefined,
         pin: false,
@@ -103,26 +101,6 @@ describe('makeCatalogue', () => {
     const entries = [entry('a'), entry('a'), entry('-'), entry('b', { path: '/m/x' })];
     expect(() => makeCatalogue(entries, options)).toThrow(
       /named twice[\s\S]*"-" is not[\s\S]*cannot tell/,
-    );
-  });
-
-  test('divides the cores fairly: never none, never more than there are unless there are more models', () => {
-    const threads = fc.option(fc.integer({ min: 1, max: 8 }), { nil: undefined });
-    fc.assert(
-      fc.property(
-        fc.array(threads, { minLength: 1, maxLength: 12 }),
-        fc.integer({ min: 1, max: 64 }),
-        (wanted, cores) => {
-          const entries = wanted.map((n, index) => entry(`m${index}`, { threads: n }));
-          const specs = makeCatalogue(entries, { ...options, cores });
-          const shared = specs.filter((_, index) => wanted[index] === undefined);
-          const fixed = wanted.reduce<number>((sum, n) => sum + (n ?? 0), 0);
-          for (const spec of specs) expect(spec.threads).toBeGreaterThanOrEqual(1);
-          expect(new Set(shared.map((spec) => spec.threads)).size).toBeLessThanOrEqual(1);
-          const total = shared.reduce((sum, spec) => sum + spec.threads, 0);
-          expect(total).toBeLessThanOrEqual(Math.max(shared.length, cores - fixed));
-        },
-      ),
     );
   });
 });

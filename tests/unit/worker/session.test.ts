@@ -73,9 +73,13 @@ class ManualBackend implements Backend {
       stepMs: 1,
       active: 1,
       waiting: 0,
+      threads: 1,
       gpuBytes: 0,
       kvUsedTokens: 5,
     };
+  }
+  setThreads(threads: number): void {
+    this.told.push(`threads ${threads}`);
   }
   close(): Promise<void> {
     this.told.push('close');

@@ -151,6 +151,10 @@ class FakeBackend implements Backend {
     });
   }
 
+  setThreads(threads: number): void {
+    this.#spec = { ...this.#spec, threads };
+  }
+
   stats(): BackendStats {
     const isReading = [...this.#running.values()].some(({ readAtMs }) => readAtMs > nowMs());
     const busy = isReading ? 'prefill' : this.#running.size > 0 ? 'decode' : 'idle';
@@ -160,6 +164,7 @@ class FakeBackend implements Backend {
       stepMs: this.#hungSinceMs === undefined ? 0 : nowMs() - this.#hungSinceMs,
       active: this.#running.size,
       waiting: this.#waiting.length,
+      threads: this.#phase === 'loaded' ? this.#spec.threads : 0,
       gpuBytes: this.#phase === 'loaded' ? this.#script.memoryBytes : 0,
       kvUsedTokens: this.#phase === 'loaded' ? this.#slots.usedTokens : 0,
     };

@@ -28,6 +28,8 @@ interface NativeContext {
   sampleToken(logitIndex: number, sampler: NativeSampler): Promise<number>;
   removeTokenCellsFromSequence(sequence: number, start: number, end: number): boolean;
   disposeSequence(sequence: number): void;
+  getThreads(): number;
+  setThreads(threads: number): void;
 }
 
 interface NativeSampler {
@@ -54,6 +56,8 @@ export function addonMismatch(
     'sampleToken',
     'removeTokenCellsFromSequence',
     'disposeSequence',
+    'getThreads',
+    'setThreads',
   ];
   const missing = methods.filter((name) => typeof inside.context?.[name] !== 'function');
   if (typeof inside.AddonSampler !== 'function') missing.push('AddonSampler');
@@ -125,6 +129,14 @@ export class AddonExecutor implements Executor {
     if (keepTokens > 0 && context.removeTokenCellsFromSequence(slot, keepTokens, -1)) return true;
     context.disposeSequence(slot);
     return keepTokens === 0;
+  }
+
+  get threads(): number {
+    return this.#native.context.getThreads();
+  }
+
+  setThreads(threads: number): void {
+    this.#native.context.setThreads(threads);
   }
 
   close(): Promise<void> {

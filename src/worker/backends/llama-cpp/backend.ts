@@ -31,6 +31,7 @@ const NOT_LOADED: BackendStats = {
   stepMs: 0,
   active: 0,
   waiting: 0,
+  threads: 0,
   gpuBytes: 0,
   kvUsedTokens: 0,
 };
@@ -90,6 +91,10 @@ class LlamaBackend implements Backend {
 
   cancel(call: number): void {
     this.#loop?.cancel(call);
+  }
+
+  setThreads(threads: number): void {
+    this.#loop?.setThreads(threads);
   }
 
   stats(): BackendStats {

@@ -43,5 +43,8 @@ export interface Executor {
   /** Forgets everything from position `keepTokens` on. False when the model cannot forget a part
    *  (recurrent and sliding-window models): then the whole sequence has been forgotten. */
   truncate(slot: number, keepTokens: number): Promise<boolean>;
+  /** CPU threads of a step. One that cannot be told keeps those that it was loaded with. */
+  readonly threads: number;
+  setThreads(threads: number): void;
   close(): Promise<void>;
 }

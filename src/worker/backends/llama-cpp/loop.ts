@@ -43,6 +43,8 @@ export class StepLoop {
   #satOutSinceMs: number | undefined;
   #uses = 0;
   #isClosing = false;
+  /** To be set before the next step. */
+  #threads: number | undefined;
   /** Something has changed since the members were last settled. */
   #hasNews = false;
   #wake: (() => void) | undefined;
@@ -82,6 +84,11 @@ export class StepLoop {
     this.#wakeUp();
   }
 
+  setThreads(threads: number): void {
+    this.#threads = threads;
+    this.#wakeUp();
+  }
+
   stats(): BackendStats {
     return {
       phase: this.#phase,
@@ -89,6 +96,7 @@ export class StepLoop {
       stepMs: this.#stepStartedMs === undefined ? 0 : performance.now() - this.#stepStartedMs,
       active: this.#slots.filter((slot) => slot.sequence !== undefined).length,
       waiting: this.#waiting.length,
+      threads: this.#executor.threads,
       gpuBytes: 0,
       kvUsedTokens: this.#slots.reduce((sum, slot) => sum + slot.cached.length, 0),
     };
@@ -135,8 +143,10 @@ export class StepLoop {
     return running?.sequence ?? this.#waiting.find((sequence) => sequence.job.call === call);
   }
 
-  /** Between two steps: cancelled sequences leave, waiting ones join. */
+  /** Between two steps: cancelled sequences leave, waiting ones join, threads come and go. */
   async #settleMembers(): Promise<void> {
+    if (this.#threads !== undefined) this.#executor.setThreads(this.#threads);
+    this.#threads = undefined;
     for (const slot of this.#slots) {
       const { sequence } = slot;
       if (sequence === undefined || !(sequence.isCancelled || this.#isClosing)) continue;

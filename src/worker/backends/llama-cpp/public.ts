@@ -107,6 +107,13 @@ export class PublicExecutor implements Executor {
     return true;
   }
 
+  get threads(): number {
+    return this.#context.currentThreads;
+  }
+
+  /** The library sets its own before each decode. */
+  setThreads(): void {}
+
   close(): Promise<void> {
     return this.#context.dispose();
   }

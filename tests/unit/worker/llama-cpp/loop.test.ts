@@ -18,6 +18,8 @@ class CountingExecutor implements Executor {
   disposed = 0;
   failNext = false;
   canForgetPart = true;
+  threads = 1;
+  isStepping = false;
 
   createSampler() {
     return {
@@ -27,8 +29,15 @@ class CountingExecutor implements Executor {
     };
   }
 
+  setThreads(threads: number) {
+    if (this.isStepping) throw new Error('while a native call runs');
+    this.threads = threads;
+  }
+
   async step(items: readonly StepItem[]) {
+    this.isStepping = true;
     await new Promise((resolve) => setImmediate(resolve));
+    this.isStepping = false;
     if (this.failNext) {
       this.failNext = false;
       throw new Error('no memory');
@@ -283,6 +292,19 @@ describe('StepLoop', () => {
     add(2, [20]);
     await sink.until(() => sink.ends.has(2));
     expect(sink.ends.get(2)).toMatchObject({ reason: 'length' });
+    await loop.close();
+  });
+
+  test('threads change between two steps, also with nothing to do', async () => {
+    const { executor, sink, loop, add } = setUp();
+    add(1, [5], { maxTokens: 20 });
+    await sink.until(() => sink.news.length > 0);
+    loop.setThreads(3);
+    await sink.until(() => sink.ends.has(1));
+    expect([executor.threads, loop.stats().threads]).toEqual([3, 3]);
+    loop.setThreads(2);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(executor.threads).toBe(2);
     await loop.close();
   });
 
