@@ -32,8 +32,10 @@ export interface MemberOptions {
   readonly gate: StartGate;
   readonly threads: ThreadBudget;
   readonly memory: MemoryAdmission | undefined;
-  /** Models that nobody uses may go for it. */
+  /** Others may go for it. */
   readonly mayEvict: () => boolean;
+  /** Requests wait for it. */
+  readonly isAwaited: () => boolean;
   readonly spawn: () => WorkerProcess;
   readonly onLoading: () => void;
   readonly onReady: (loaded: LoadedMessage, tookMs: number) => void;
@@ -201,7 +203,8 @@ export class Member {
       log,
       threads: () => threads.of(this.id),
       admit: async (loading) => {
-        await memory?.admit(model, this.id, { mayEvict: this.#options.mayEvict(), ...loading });
+        const { mayEvict, isAwaited } = this.#options;
+        await memory?.admit(model, this.id, { mayEvict: mayEvict(), isAwaited, ...loading });
       },
       onLoading: () => {
         begun();

@@ -29,9 +29,8 @@ import type { ModelSpec } from '../models/spec.ts';
 import { abortReason } from './call.ts';
 import type { LimiterOptions } from './limiter.ts';
 import { Loop } from './loop.ts';
-import { MemoryAdmission } from './memory/memory-admission.ts';
+import { type Evictable, MemoryAdmission } from './memory/memory-admission.ts';
 import type { MemoryBook } from './memory/memory-book.ts';
-import type { Evictable } from './memory/memory-budget.ts';
 import * as refusals from './refusals.ts';
 import { noRegister, type WorkerRegister } from './registry/spawn-registered.ts';
 import type { SchedulerLimits } from './scheduler.ts';
@@ -108,6 +107,7 @@ export class Orchestrator implements Engine, Operator, AsyncDisposable {
         ...options.memory,
         evictable: () => this.#evictable(),
         evict: (model) => this.#evict(model),
+        clock,
         log,
       });
     const threads = new ThreadBudget(options.cores);
@@ -204,14 +204,12 @@ export class Orchestrator implements Engine, Operator, AsyncDisposable {
   }
 
   #evictable(): readonly Evictable[] {
-    return [...this.#supervisors].flatMap(([model, { evictable }]) =>
-      evictable === undefined || this.#loop.waitingFor(model) > 0 ? [] : [evictable],
-    );
+    return [...this.#supervisors.values()].flatMap(({ evictable }) => evictable ?? []);
   }
 
   async #evict(model: string): Promise<void> {
     this.#options.observer.evicted(model);
-    await this.#supervisor(model).unload({ drainMs: 0, isHeld: false });
+    await this.#supervisor(model).evict();
   }
 
   #supervisor(model: string): Supervisor {

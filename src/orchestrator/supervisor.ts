@@ -42,8 +42,7 @@ import type { LoadedMessage } from '../ipc/protocol.ts';
 import type { ModelSpec } from '../models/spec.ts';
 import { FileWatch } from './file-watch.ts';
 import { Member } from './member.ts';
-import type { MemoryAdmission } from './memory/memory-admission.ts';
-import type { Evictable } from './memory/memory-budget.ts';
+import type { Evictable, MemoryAdmission } from './memory/memory-admission.ts';
 import type { RecycleReason } from './recycling.ts';
 import * as refusals from './refusals.ts';
 import { spawnRegistered, type WorkerRegister } from './registry/spawn-registered.ts';
@@ -141,6 +140,8 @@ export class Supervisor {
   #reason: string | undefined;
   #refusal: HearthError | undefined;
   #loaded: LoadedMessage | undefined;
+  /** Since when it serves again. */
+  #served = { sinceMs: 0, loadMs: 0 };
   #state: ModelState;
   /** Called once, at the next change of the state. */
   #onChange: (() => void)[] = [];
@@ -183,11 +184,22 @@ export class Supervisor {
     return this.#refusal;
   }
 
-  /** For whoever needs memory: loaded, and nobody uses it. */
+  /** For whoever needs memory: what may go for it, goes already, or may go later. */
   get evictable(): Evictable | undefined {
-    const { model } = this.#options;
-    if (this.#state !== 'ready' || this.#active > 0 || model.pin) return undefined;
-    return { model: model.name, usedMs: this.#usedMs };
+    const { model, host } = this.#options;
+    if (model.pin || this.#members.size === 0) return undefined;
+    const isReady = this.#state === 'ready';
+    return {
+      model: model.name,
+      usedMs: this.#usedMs,
+      isIdle: isReady && this.#active === 0 && host.waiting(model.name) === 0,
+      served: isReady ? this.#served : undefined,
+    };
+  }
+
+  /** Ends what runs first. */
+  evict(): Promise<void> {
+    return this.unload({ drainMs: PATIENCE_MS, isHeld: false });
   }
 
   get info(): ModelInfo {
@@ -412,6 +424,7 @@ export class Supervisor {
       threads,
       memory,
       mayEvict: () => this.#isAskedFor && !isExtra,
+      isAwaited: () => host.waiting(model.name) > 0,
       spawn: () => this.#spawn(number),
       onLoading: () => {
         this.#startFailures = 0;
@@ -448,8 +461,11 @@ export class Supervisor {
   }
 
   #ready(number: number, loaded: LoadedMessage, tookMs: number): void {
-    const { model, host, observer } = this.#options;
+    const { model, host, observer, clock } = this.#options;
     this.#loaded = loaded;
+    if (this.#serving.length === 1) {
+      this.#served = { sinceMs: clock.nowMs(), loadMs: tookMs };
+    }
     this.#restarts.loaded();
     if (this.#isProbing) this.#restarts.forget();
     this.#isProbing = false;

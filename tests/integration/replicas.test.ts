@@ -53,11 +53,15 @@ describe('replicas', () => {
   test('the next turn of a conversation goes to where the last one was read (row SP-326)', async () => {
     const band = await allServing(3, { replicas: 3, slots: 2 });
     const turn = 'once upon a time '.repeat(200);
-    const beside = [1, 2].map((n) => band.ask(`[[slow:5]][[tokens:20]]${n}`));
+    const leaves = new AbortController();
+    const { signal } = leaves;
+    const beside = [1, 2].map((n) => band.ask(`[[slow:50]][[tokens:900]]${n}`, { signal }));
     await band.until(() => band.count('firstToken') === 2);
     await band.ask(`[[tokens:3]]${turn}`);
     const reader = band.orchestrator.workers().findIndex(({ served }) => served === 1);
+    leaves.abort();
     await Promise.all(beside);
+    await band.until(() => band.orchestrator.workers().every(({ active }) => active === 0));
     for (let round = 0; round < 5; round++) await band.ask(`[[tokens:3]]${turn} and ${round}`);
     const served = band.orchestrator.workers().map((worker) => worker.served);
     expect(served).toEqual([1, 1, 1].with(reader, 6));

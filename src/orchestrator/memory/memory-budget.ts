@@ -4,10 +4,12 @@
  * Units   bytes.
  * Errors  none.
  */
-export interface Evictable {
+export interface Resident {
   readonly model: string;
   /** When it was last asked for. */
   readonly usedMs: number;
+  /** Nobody uses it, and nobody waits for it. */
+  readonly isIdle: boolean;
 }
 
 export class MemoryBudget {
@@ -43,15 +45,32 @@ export class MemoryBudget {
     this.#reserved.delete(holder);
   }
 
-  /** The least recently used first, no more than it takes. Undefined: all of them are not enough. */
-  evictionsFor(bytes: number, candidates: readonly Evictable[]): readonly string[] | undefined {
-    const models: string[] = [];
+  /**
+   * Idle ones first, of them the least recently used, and no more than it takes. Undefined: all of them are
+   * not enough.
+   */
+  evictionsFor<T extends Resident>(
+    bytes: number,
+    residents: readonly T[],
+  ): readonly T[] | undefined {
+    const going: T[] = [];
     let free = this.freeBytes;
-    for (const { model } of candidates.toSorted((a, b) => a.usedMs - b.usedMs)) {
+    const order = (a: T, b: T) => Number(b.isIdle) - Number(a.isIdle) || a.usedMs - b.usedMs;
+    for (const resident of residents.toSorted(order)) {
       if (free >= bytes) break;
-      for (const held of this.#reserved.values()) if (held.model === model) free += held.bytes;
-      models.push(model);
+      free += this.#heldBy(resident.model);
+      going.push(resident);
     }
-    return free >= bytes ? models : undefined;
+    return free >= bytes ? going : undefined;
+  }
+
+  freeBytesAfter(going: readonly Resident[]): number {
+    return going.reduce((free, { model }) => free + this.#heldBy(model), this.freeBytes);
+  }
+
+  #heldBy(model: string): number {
+    let held = 0;
+    for (const one of this.#reserved.values()) if (one.model === model) held += one.bytes;
+    return held;
   }
 }
