@@ -27,9 +27,9 @@ export async function operate(
   operation: Operation,
   name: string | undefined,
   flags: ConfigFlags & { readonly json?: boolean },
-  { environment, ...context }: CliContext,
+  context: CliContext,
 ): Promise<number> {
-  const { hosts, adminPort } = readConfig(flags, { environment, ...context }).config.server;
+  const { hosts, adminPort } = readConfig(flags, context).config.server;
   const url = await findServer(hosts, adminPort);
   if (url === undefined) {
     throw new CliError(
@@ -37,7 +37,7 @@ export async function operate(
     );
   }
   const path = name === undefined ? operation : `${operation}/${encodeURIComponent(name)}`;
-  const answer = await post(`${url}/admin/${path}`, keyHeaders(environment));
+  const answer = await post(`${url}/admin/${path}`, keyHeaders(context.environment));
   if (answer.error !== undefined) throw new CliError(answer.error.message);
   process.stdout.write(flags.json ? `${JSON.stringify(answer)}\n` : `${toLine(answer)}\n`);
   return 0;

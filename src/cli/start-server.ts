@@ -11,7 +11,6 @@
  * close last: what the last requests used is written then.
  */
 import { randomUUID } from 'node:crypto';
-import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -52,8 +51,6 @@ export interface RunningServer {
   destroy(reason: Error): Promise<void>;
 }
 
-/** The rest is for the system and its other programs. */
-const MEMORY_SHARE = 0.75;
 /** Once running requests have ended, their last bytes need a moment to go out. */
 const LAST_BYTES_MS = 1_000;
 
@@ -109,7 +106,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       newRunId: randomUUID,
       register: registry,
       memory: {
-        budgetBytes: limits.memoryBudgetBytes ?? defaultMemoryBudget(),
+        budgetBytes: limits.memoryBudgetBytes,
         book: new MemoryBook(config.paths.stateDir),
       },
       prespawned,
@@ -180,13 +177,6 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     held.dispose();
     throw error;
   }
-}
-
-/** Of the machine, or of the container that holds us. */
-function defaultMemoryBudget(): number {
-  const constrained = process.constrainedMemory();
-  const bytes = constrained > 0 ? Math.min(totalmem(), constrained) : totalmem();
-  return Math.floor(bytes * MEMORY_SHARE);
 }
 
 function openRegistry({ paths }: Config, log: Log): Registry {

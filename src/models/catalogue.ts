@@ -34,7 +34,7 @@ export interface CatalogueOptions {
   readonly contextTokens: number;
   readonly threads: 'auto' | number;
   readonly preload: boolean;
-  readonly keepAliveMs: number | undefined;
+  readonly keepAliveMs: number;
   readonly gpu: ModelSpec['gpu'];
   /** CPU cores that may be used, for `threads: "auto"`. */
   readonly cores: number;

@@ -16,7 +16,7 @@ const options: CatalogueOptions = {
   threads: 'auto',
   gpu: 'auto',
   preload: true,
-  keepAliveMs: undefined,
+  keepAliveMs: Number.POSITIVE_INFINITY,
   cores: 8,
 };
 
@@ -40,7 +40,7 @@ describe('makeCatalogue', () => {
         contextTokens: 8192,
         threads: 6,
         preload: true,
-        keepAliveMs: undefined,
+        keepAliveMs: Number.POSITIVE_INFINITY,
         pin: false,
         gpu: 'auto',
         options: { llamaPath: 'public' },
@@ -55,7 +55,7 @@ describe('makeCatalogue', () => {
         contextTokens: 512,
         threads: 2,
         preload: true,
-        keepAliveMs: undefined,
+        keepAliveMs: Number.POSITIVE_INFINITY,
         pin: false,
         gpu: 'off',
         options: { llamaPath: 'public' },
