@@ -7,7 +7,7 @@ import { systemClock } from '../core/clock.ts';
 import { type CliContext, CliError } from './context.ts';
 import { endOnCrash } from './crash.ts';
 import { startLoadBar } from './load-bar.ts';
-import { createLog } from './log.ts';
+import { createLog, type LogFilter } from './log.ts';
 import { Progress } from './progress.ts';
 import { type ConfigFlags, readConfig } from './read-config.ts';
 import { ServeReport } from './serve-report.ts';
@@ -27,7 +27,8 @@ export async function serve(flags: ServeFlags, context: CliContext): Promise<num
   const models = await findServedModels(config, flags.model, { context, signal: signals.drain });
   const isTerminal = process.stderr.isTTY === true;
   const progress = new Progress(process.stderr);
-  const log = createLog(config.log.level, { isTerminal, beforeLine: () => progress.clear() });
+  const filter: LogFilter = { level: config.log.level };
+  const log = createLog(filter, { isTerminal, beforeLine: () => progress.clear() });
   using _crash = endOnCrash(process, log, (code) => process.exit(code));
   const print = (line: string) => {
     progress.clear();
@@ -48,6 +49,7 @@ export async function serve(flags: ServeFlags, context: CliContext): Promise<num
       models,
       context,
       log,
+      logFilter: filter,
       onModel: (model) => report.model(model),
     });
   } catch (error) {

@@ -17,6 +17,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { HttpServer, ListenOptions } from '../api/server.ts';
 import type { Config } from '../config/settings.ts';
 import { systemClock } from '../core/clock.ts';
+import type { Controls } from '../core/controls.ts';
 import type { Engine } from '../core/engine.ts';
 import type { Log } from '../core/log.ts';
 import type { ModelSpec } from '../models/spec.ts';
@@ -25,6 +26,7 @@ import { Registry } from '../orchestrator/registry/registry.ts';
 import { spawnRegistered } from '../orchestrator/registry/spawn-registered.ts';
 import type { CliContext } from './context.ts';
 import { workerEnvironment } from './environment.ts';
+import type { LogFilter } from './log.ts';
 import type { ModelListener } from './model-events.ts';
 import { openKeys } from './open-keys.ts';
 import { ensureStateDir } from './paths.ts';
@@ -35,6 +37,8 @@ export interface StartOptions {
   readonly models: readonly ModelSpec[];
   readonly context: CliContext;
   readonly log: Log;
+  /** Of the log. Absent: the settings of this server stay as they are. */
+  readonly logFilter?: LogFilter | undefined;
   /** Told when a model's state changes. */
   readonly onModel?: ModelListener | undefined;
 }
@@ -56,7 +60,7 @@ const LAST_BYTES_MS = 1_000;
 
 /** Rejects with a ListenError, an OwnerError, or an Error that names the state folder. */
 export async function startServer(options: StartOptions): Promise<RunningServer> {
-  const { config, models, context, log, onModel = () => {} } = options;
+  const { config, models, context, log, logFilter, onModel = () => {} } = options;
   const { server, limits, rateLimits, worker } = config;
   ensureStateDir(config.paths.stateDir);
   // What is held until the last worker has ended.
@@ -127,6 +131,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
         gate,
         operator: orchestrator,
         drain: () => process.kill(process.pid, 'SIGTERM'),
+        controls: logFilter && makeControls(logFilter),
         log,
         clock,
         metrics,
@@ -177,6 +182,17 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     held.dispose();
     throw error;
   }
+}
+
+function makeControls(filter: LogFilter): Controls {
+  return {
+    get logLevel() {
+      return filter.level;
+    },
+    set logLevel(level) {
+      filter.level = level;
+    },
+  };
 }
 
 function openRegistry({ paths }: Config, log: Log): Registry {

@@ -12,6 +12,7 @@ import { isIP } from 'node:net';
 
 import * as z from 'zod';
 import { ANYBODY } from '../core/gate.ts';
+import { LOG_LEVELS } from '../core/log.ts';
 import { MODEL_NAME, MODEL_NAME_RULE } from '../core/model-name.ts';
 import { PRIORITIES } from '../core/priority.ts';
 import { showByTier, TIERS_GB } from './tiers.ts';
@@ -20,8 +21,6 @@ const DAY_S = 86_400;
 
 const GPUS = ['auto', 'metal', 'cuda', 'vulkan', 'off'] as const;
 const BACKENDS = ['llama-cpp', 'fake'] as const;
-export const LOG_LEVELS = ['debug', 'info', 'warning', 'error', 'none'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
 
 const port = (byDefault: number, description: string) =>
   z.int().min(0).max(65_535).default(byDefault).describe(description);

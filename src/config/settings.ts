@@ -8,9 +8,10 @@ import { isAbsolute, join, resolve } from 'node:path';
 
 import { BugError } from '../core/errors.ts';
 import type { ApiKey } from '../core/gate.ts';
+import type { LogLevel } from '../core/log.ts';
 import type { Priority } from '../core/priority.ts';
 import type { RateLimits } from '../core/tenant.ts';
-import type { FileConfig, LogLevel } from './schema.ts';
+import type { FileConfig } from './schema.ts';
 
 type FileModel = FileConfig['models'][string];
 

@@ -533,6 +533,45 @@ describe('the admin port', () => {
   });
 });
 
+describe('the log level', () => {
+  const put = (body: unknown) => ({ ...post(body), method: 'PUT' });
+
+  test('is shown, and set, on the admin port alone', async () => {
+    const { admin, request, controls, lines } = setUp();
+    const before = await admin.request('/admin/log');
+    expect([before.status, await before.json()]).toEqual([200, { level: 'info' }]);
+    const after = await admin.request('/admin/log', put({ level: 'debug' }));
+    expect([after.status, await after.json()]).toEqual([200, { level: 'debug' }]);
+    expect(controls.logLevel).toBe('debug');
+    expect(lines.find(({ message }) => message === 'log level set')?.fields).toEqual({
+      before: 'info',
+      level: 'debug',
+    });
+    expect((await request('/admin/log', put({ level: 'none' }))).status).toBe(404);
+    expect(controls.logLevel).toBe('debug');
+  });
+
+  test.each([
+    [{ level: 'loud' }, 'invalid_value', 'level'],
+    [{ level: 3 }, 'invalid_value', 'level'],
+    [{}, 'missing_required_parameter', 'level'],
+    [{ level: 'debug', lvl: 1 }, 'unsupported_parameter', 'lvl'],
+    [[], 'invalid_json', null],
+  ])('%j is refused, by name, and changes nothing', async (body, refused, param) => {
+    const { admin, controls } = setUp();
+    const response = await admin.request('/admin/log', put(body));
+    const { error } = (await response.json()) as { error: { code: string; param: string | null } };
+    expect([response.status, error.code, error.param]).toEqual([400, refused, param]);
+    expect(controls.logLevel).toBe('info');
+  });
+
+  test('other methods are told what there is', async () => {
+    const { admin } = setUp();
+    const response = await admin.request('/admin/log', { method: 'POST' });
+    expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, HEAD, PUT']);
+  });
+});
+
 describe('openapi.json', () => {
   test('is OpenAPI 3.1 whose every reference and schema holds', async () => {
     const { request } = setUp();
