@@ -27,6 +27,7 @@ import {
   unloadModel,
 } from './routes/operate.ts';
 import { adminQueue } from './routes/queue.ts';
+import { reloadConfiguration } from './routes/reload.ts';
 
 export type App = Hono<ApiEnv>;
 
@@ -73,6 +74,7 @@ const ADMIN: readonly Route[] = [
   { ...post('/admin/recycle', '{model}'), handler: recycleModel },
   { ...post('/admin/stop', '{worker}'), handler: stopWorker },
   { method: 'post', path: '/admin/drain', handler: drainServer },
+  { method: 'post', path: '/admin/reload', handler: reloadConfiguration },
   { method: 'get', path: '/admin/log', handler: getLog },
   { method: 'put', path: '/admin/log', handler: putLog },
 ];

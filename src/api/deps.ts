@@ -17,7 +17,7 @@ export interface ApiSettings {
   readonly allowedOrigins: readonly string[];
   /** The ports this application listens on. May be filled after `listen`: it is read per request. */
   readonly ports: ReadonlySet<number>;
-  /** For the body as it arrives and for what it decodes to. */
+  /** For the body as it arrives and for what it decodes to. May change: it is read per request. */
   readonly bodyMaxBytes: number;
   /** Refuse parameters that nobody has heard of, instead of naming them in a header. */
   readonly strict: boolean;

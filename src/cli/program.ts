@@ -111,6 +111,14 @@ function createProgram(context: CliContext, done: (exitCode: number) => void): C
     });
   }
 
+  withConfigFlags(program.command('reload'))
+    .description('have a running server read its configuration again, as SIGHUP does')
+    .option('--json', 'print JSON')
+    .action(async (flags) => {
+      const { reload } = await import('./reload.ts');
+      done(await reload(flags, context));
+    });
+
   const log = program.command('log').description('what a running server logs');
   withConfigFlags(log.command('level'))
     .description('show the level, or set another one until the server ends')

@@ -26,7 +26,7 @@ import { Registry } from '../orchestrator/registry/registry.ts';
 import { spawnRegistered } from '../orchestrator/registry/spawn-registered.ts';
 import type { CliContext } from './context.ts';
 import { workerEnvironment } from './environment.ts';
-import type { LogFilter } from './log.ts';
+import { LiveSettings, type LiveSettingsOptions } from './live-settings.ts';
 import type { ModelListener } from './model-events.ts';
 import { openKeys } from './open-keys.ts';
 import { ensureStateDir } from './paths.ts';
@@ -37,14 +37,16 @@ export interface StartOptions {
   readonly models: readonly ModelSpec[];
   readonly context: CliContext;
   readonly log: Log;
-  /** Of the log. Absent: the settings of this server stay as they are. */
-  readonly logFilter?: LogFilter | undefined;
+  /** Absent: the settings of this server stay as they are. */
+  readonly live?: Pick<LiveSettingsOptions, 'filter' | 'served' | 'read'> | undefined;
   /** Told when a model's state changes. */
   readonly onModel?: ModelListener | undefined;
 }
 
 export interface RunningServer {
   readonly engine: Engine;
+  /** Undefined where its settings stay. */
+  readonly controls: Controls | undefined;
   /** Those that are really listened on. */
   readonly hosts: readonly string[];
   readonly port: number;
@@ -60,7 +62,7 @@ const LAST_BYTES_MS = 1_000;
 
 /** Rejects with a ListenError, an OwnerError, or an Error that names the state folder. */
 export async function startServer(options: StartOptions): Promise<RunningServer> {
-  const { config, models, context, log, logFilter, onModel = () => {} } = options;
+  const { config, models, context, log, live, onModel = () => {} } = options;
   const { server, limits, rateLimits, worker } = config;
   ensureStateDir(config.paths.stateDir);
   // What is held until the last worker has ended.
@@ -92,7 +94,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     ]);
     const clock = systemClock;
     const names = models.map(({ name }) => name);
-    const { gate, usageBook } = held.use(openKeys(config, names, { clock, log }));
+    const { gate, usageBook, setConfigured } = held.use(openKeys(config, names, { clock, log }));
     const metrics = new WatchedMetrics((name) => {
       const info = orchestrator.models().find((model) => model.name === name);
       if (info) onModel(info);
@@ -119,6 +121,20 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     metrics.orphansEnded(orphans);
     await orchestrator.start();
 
+    let { bodyMaxBytes } = limits;
+    const controls =
+      live &&
+      new LiveSettings({
+        ...live,
+        setKeys: setConfigured,
+        setLimits: ({ limits: newer, rateLimits: newerRates }) => {
+          const { queueDepthWarn } = newer;
+          orchestrator.setLimits({ limits: newer, queueDepthWarn, rateLimits: newerRates });
+          bodyMaxBytes = newer.bodyMaxBytes;
+        },
+        log,
+      });
+
     const [{ createAdminApp, createApp }, { listen }] = await Promise.all([
       import('../api/app.ts'),
       import('../api/server.ts'),
@@ -131,13 +147,19 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
         gate,
         operator: orchestrator,
         drain: () => process.kill(process.pid, 'SIGTERM'),
-        controls: logFilter && makeControls(logFilter),
+        controls,
         log,
         clock,
         metrics,
         newRequestId: randomUUID,
         nowS: () => Math.floor(Date.now() / 1000),
-        settings: { ...server, bodyMaxBytes: limits.bodyMaxBytes, ports },
+        settings: {
+          ...server,
+          ports,
+          get bodyMaxBytes() {
+            return bodyMaxBytes;
+          },
+        },
       });
       const listening = await listen({
         app,
@@ -157,6 +179,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     let closing: Promise<void> | undefined;
     return {
       engine: orchestrator,
+      controls,
       hosts: main.hosts,
       port: main.port,
       adminPort: admin.port,
@@ -182,17 +205,6 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     held.dispose();
     throw error;
   }
-}
-
-function makeControls(filter: LogFilter): Controls {
-  return {
-    get logLevel() {
-      return filter.level;
-    },
-    set logLevel(level) {
-      filter.level = level;
-    },
-  };
 }
 
 function openRegistry({ paths }: Config, log: Log): Registry {

@@ -422,7 +422,7 @@ export const FileSchema = z.strictObject({
     .default([])
     .superRefine(assertKeysDiffer)
     .describe(
-      'One table for each API key: `[[keys]]`. Beside these, `hearth key add` makes keys that need no restart.',
+      'One table for each API key: `[[keys]]`. Beside these, `hearth key add` makes keys that need neither restart nor reload.',
     ),
   tier: SECTIONS.tier
     .prefault({})

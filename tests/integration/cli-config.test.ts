@@ -103,7 +103,16 @@ describe('hearth', () => {
     const help = await home.run(['--help']);
     expect(bare.code).toBe(0);
     expect(help).toMatchObject({ code: 0, stdout: bare.stdout });
-    for (const command of ['serve', 'chat', 'models', 'config', 'doctor', 'bench']) {
+    for (const command of [
+      'serve',
+      'chat',
+      'models',
+      'reload',
+      'log',
+      'config',
+      'doctor',
+      'bench',
+    ]) {
       expect(help.stdout).toContain(`  ${command} `);
     }
   });

@@ -3,9 +3,9 @@ import { type App, createAdminApp, createApp } from '../../src/api/app.ts';
 import type { ApiDeps, ApiSettings } from '../../src/api/deps.ts';
 import { Metrics } from '../../src/api/metrics.ts';
 import { systemClock } from '../../src/core/clock.ts';
-import type { Controls } from '../../src/core/controls.ts';
 import { type Gate, openGate } from '../../src/core/gate.ts';
 import type { Log, LogFields } from '../../src/core/log.ts';
+import { ScriptedControls } from './scripted-controls.ts';
 import { ScriptedEngine, type ScriptedEngineOptions } from './scripted-engine.ts';
 import { ScriptedOperator } from './scripted-operator.ts';
 
@@ -20,7 +20,7 @@ export interface ApiFixture {
   readonly admin: App;
   readonly engine: ScriptedEngine;
   readonly operator: ScriptedOperator;
-  readonly controls: Controls;
+  readonly controls: ScriptedControls;
   readonly metrics: Metrics;
   readonly lines: LogLine[];
   /** The port rule's set: fill it once the port is known. */
@@ -36,7 +36,7 @@ export function makeApi(
 ): ApiFixture {
   const engine = new ScriptedEngine(engineOptions);
   const operator = new ScriptedOperator();
-  const controls: Controls = { logLevel: 'info' };
+  const controls = new ScriptedControls();
   const lines: LogLine[] = [];
   const metrics = new Metrics();
   const ports = new Set([TEST_PORT, 80]);
