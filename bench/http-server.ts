@@ -15,7 +15,7 @@ import { openGate } from '../src/core/gate.ts';
 import { ScriptedEngine } from '../tests/support/scripted-engine.ts';
 import { noOperator } from '../tests/support/scripted-operator.ts';
 
-const log = createLog('info', { isTerminal: false });
+const log = createLog({ level: 'info' }, { isTerminal: false });
 const ports = new Set<number>();
 const app = createApp({
   engine: new ScriptedEngine({ keeps: false }),

@@ -14,6 +14,7 @@ import { type Handler, Pipeline, type RouteOptions } from './pipeline.ts';
 import { chatCompletions } from './routes/chat-completions.ts';
 import { completions } from './routes/completions.ts';
 import { adminHealth, health, ready, root } from './routes/health.ts';
+import { getLog, putLog } from './routes/log.ts';
 import { metricsText } from './routes/metrics.ts';
 import { listModels, oneModel } from './routes/models.ts';
 import { openapi } from './routes/openapi.ts';
@@ -26,11 +27,12 @@ import {
   unloadModel,
 } from './routes/operate.ts';
 import { adminQueue } from './routes/queue.ts';
+import { reloadConfiguration } from './routes/reload.ts';
 
 export type App = Hono<ApiEnv>;
 
 interface Route extends RouteOptions {
-  readonly method: 'get' | 'post';
+  readonly method: 'get' | 'post' | 'put';
   /** Hono's pattern. */
   readonly path: string;
   /** How logs and metrics call it, when that is not the pattern. */
@@ -72,6 +74,9 @@ const ADMIN: readonly Route[] = [
   { ...post('/admin/recycle', '{model}'), handler: recycleModel },
   { ...post('/admin/stop', '{worker}'), handler: stopWorker },
   { method: 'post', path: '/admin/drain', handler: drainServer },
+  { method: 'post', path: '/admin/reload', handler: reloadConfiguration },
+  { method: 'get', path: '/admin/log', handler: getLog },
+  { method: 'put', path: '/admin/log', handler: putLog },
 ];
 
 export function createApp(deps: ApiDeps): App {
@@ -113,7 +118,9 @@ function noRoute(exchange: Exchange, methodsOf: (path: string) => readonly strin
   if (methods.length === 0) {
     return new RequestError('not_found', 'No route has this path; see GET /openapi.json');
   }
-  const allow = methods.flatMap((method) => (method === 'get' ? ['GET', 'HEAD'] : ['POST']));
+  const allow = methods.flatMap((method) =>
+    method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()],
+  );
   return new RequestError('method_not_allowed', `This path knows ${allow.join(' and ')} only`, {
     detail: { allow: allow.join(', ') },
   });

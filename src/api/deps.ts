@@ -3,6 +3,7 @@ import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 
 import type { Clock } from '../core/clock.ts';
+import type { Controls } from '../core/controls.ts';
 import type { Engine } from '../core/engine.ts';
 import type { Gate } from '../core/gate.ts';
 import type { Log } from '../core/log.ts';
@@ -16,7 +17,7 @@ export interface ApiSettings {
   readonly allowedOrigins: readonly string[];
   /** The ports this application listens on. May be filled after `listen`: it is read per request. */
   readonly ports: ReadonlySet<number>;
-  /** For the body as it arrives and for what it decodes to. */
+  /** For the body as it arrives and for what it decodes to. May change: it is read per request. */
   readonly bodyMaxBytes: number;
   /** Refuse parameters that nobody has heard of, instead of naming them in a header. */
   readonly strict: boolean;
@@ -37,6 +38,8 @@ export interface ApiDeps {
   readonly operator: Operator;
   /** Begins to end the server, as SIGTERM does. */
   readonly drain: () => void;
+  /** Absent where a server is part of another command. */
+  readonly controls?: Controls | undefined;
   readonly log: Log;
   readonly clock: Clock;
   readonly metrics: Metrics;

@@ -25,6 +25,7 @@ export const STATUS = {
   model_not_found: 404,
   worker_not_found: 404,
   method_not_allowed: 405,
+  invalid_configuration: 409,
   queue_timeout: 408,
   slow_reader: 408,
   length_required: 411,

@@ -97,7 +97,7 @@ function hostOf(exchange: Exchange): string {
 
 function preflight(exchange: Exchange): Response {
   const headers: Record<string, string> = {
-    'access-control-allow-methods': 'GET, POST, HEAD, OPTIONS',
+    'access-control-allow-methods': 'GET, POST, PUT, HEAD, OPTIONS',
     'access-control-allow-headers': ALLOWED_HEADERS,
     'access-control-max-age': PREFLIGHT_MAX_AGE_S,
   };

@@ -8,14 +8,14 @@ import { type ConfigFlags, readConfig } from './read-config.ts';
 
 /** One line for each key: value, and where it came from. */
 export function showConfig(flags: ConfigFlags & { json?: boolean }, context: CliContext): number {
-  const { settings, file } = readConfig(flags, context);
+  const { settings, file, tier } = readConfig(flags, context);
   if (flags.json) {
     const values = settings.map(({ path, value, source }) => ({
       key: path,
       value,
       source: showSource(source),
     }));
-    process.stdout.write(`${JSON.stringify({ file: file ?? null, settings: values })}\n`);
+    process.stdout.write(`${JSON.stringify({ file: file ?? null, tier, settings: values })}\n`);
     return 0;
   }
   const rows = settings.map(({ path, value, source }) => {
@@ -23,7 +23,7 @@ export function showConfig(flags: ConfigFlags & { json?: boolean }, context: Cli
   });
   const keyWidth = Math.max(...rows.map(({ key }) => key.length));
   const valueWidth = Math.min(40, Math.max(...rows.map(({ value }) => value.length)));
-  process.stdout.write(`# file: ${file ?? 'none'}\n`);
+  process.stdout.write(`# file: ${file ?? 'none'}\n# tier: ${tier}\n`);
   for (const { key, value, from } of rows) {
     process.stdout.write(`${key.padEnd(keyWidth)} = ${value.padEnd(valueWidth)}  # ${from}\n`);
   }
@@ -32,7 +32,9 @@ export function showConfig(flags: ConfigFlags & { json?: boolean }, context: Cli
 
 export function checkConfig(flags: ConfigFlags, context: CliContext): number {
   const { settings, file } = readConfig(flags, context);
-  const own = settings.filter(({ source }) => source.kind !== 'default').length;
+  const own = settings.filter(
+    ({ source: { kind } }) => kind !== 'default' && kind !== 'tier',
+  ).length;
   process.stdout.write(`${file ?? 'no file'}: good, ${own} of ${settings.length} values set\n`);
   return 0;
 }

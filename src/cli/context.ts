@@ -5,6 +5,8 @@ import type { PlatformFolders } from './paths.ts';
 export interface CliContext {
   readonly environment: Environment;
   readonly folders: PlatformFolders;
+  /** Of the machine, or of the container that holds us. */
+  readonly memoryBytes: number;
 }
 
 /** A failure that the user can mend: shown as `hearth: message`, without a stack. Exit code 1. */

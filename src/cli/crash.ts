@@ -9,6 +9,11 @@ interface CrashSource {
   off(event: 'uncaughtException', listener: (error: Error) => void): unknown;
 }
 
+/** An error that no user can have caused: everything else has a message for whoever runs the server. */
+export function isOurFault(error: Error): boolean {
+  return error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError;
+}
+
 /** Rejections that nobody caught come as exceptions too: Node's default. */
 export function endOnCrash(
   source: CrashSource,

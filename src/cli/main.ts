@@ -6,6 +6,7 @@ import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 
 import { readEnvironment } from './environment.ts';
+import { machineMemoryBytes } from './machine-memory.ts';
 import { isClone, PACKAGE_DIR, platformFolders } from './paths.ts';
 
 const LEFTOVER_MS = 500;
@@ -23,6 +24,10 @@ process.stdout.on('error', () => {});
 process.stderr.on('error', () => {});
 
 const { runProgram } = await import('./program.ts');
-process.exitCode = await runProgram(process.argv.slice(2), { environment, folders });
+process.exitCode = await runProgram(process.argv.slice(2), {
+  environment,
+  folders,
+  memoryBytes: machineMemoryBytes(),
+});
 // Everything is closed by now. Should a handle be left, it must not keep a finished command alive.
 setTimeout(() => process.exit(), LEFTOVER_MS).unref();

@@ -1,5 +1,6 @@
 /**
- * The keys of a server: the gate that looks at them, and the log of what they use.
+ * The keys of a server: the gate that looks at them, the log of what they use, and how those of the
+ * configuration change while it runs.
  *
  * Errors  Error when other machines could reach the server and nobody has a key; KeyStoreError.
  */
@@ -15,6 +16,8 @@ import { UsageLog } from '../keys/usage-log.ts';
 export interface Keys extends Disposable {
   readonly gate: Gate;
   readonly usageBook: UsageBook;
+  /** Throws as `openKeys` does; then the keys of before hold. */
+  setConfigured(configured: Config['keys']): void;
 }
 
 const LOOPBACK = /^(localhost|::1|127\..+)$/;
@@ -32,21 +35,32 @@ export function openKeys(
     const reachable = server.hosts.filter((host) => !LOOPBACK.test(host));
     const isPublic = reachable.length > 0;
     const gate = new KeyRing({ configured, file, isPublic, clock, wallMs, log });
-    if (isPublic && gate.valid.length === 0) {
+    const assertSomebodyMayCome = (keys: Config['keys']) => {
+      if (!isPublic || gate.validWith(keys).length > 0) return;
       throw new Error(
         `will not listen on ${reachable[0]}, where other machines can reach it, without an API key. Make one with "hearth key add NAME", or listen on 127.0.0.1.`,
       );
-    }
-    for (const { name, models: allowed = [] } of gate.valid) {
-      const unknown = allowed.filter((model) => !models.includes(model));
-      if (unknown.length > 0) {
-        log.warn({ caller: name, unknown }, 'an API key may use models that are not configured');
+    };
+    const warnOfUnknownModels = () => {
+      for (const { name, models: allowed = [] } of gate.valid) {
+        const unknown = allowed.filter((model) => !models.includes(model));
+        if (unknown.length > 0) {
+          log.warn({ caller: name, unknown }, 'an API key may use models that are not configured');
+        }
       }
-    }
+    };
+    assertSomebodyMayCome(configured);
+    warnOfUnknownModels();
     const usageBook = new UsageLog({ file, wallMs, log });
     return {
       gate,
       usageBook,
+      setConfigured: (keys) => {
+        assertSomebodyMayCome(keys);
+        if (keys.length > 0) file.make();
+        gate.setConfigured(keys);
+        warnOfUnknownModels();
+      },
       [Symbol.dispose]: () => {
         usageBook[Symbol.dispose]();
         file[Symbol.dispose]();

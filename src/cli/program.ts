@@ -111,6 +111,24 @@ function createProgram(context: CliContext, done: (exitCode: number) => void): C
     });
   }
 
+  withConfigFlags(program.command('reload'))
+    .description('have a running server read its configuration again, as SIGHUP does')
+    .option('--json', 'print JSON')
+    .action(async (flags) => {
+      const { reload } = await import('./reload.ts');
+      done(await reload(flags, context));
+    });
+
+  const log = program.command('log').description('what a running server logs');
+  withConfigFlags(log.command('level'))
+    .description('show the level, or set another one until the server ends')
+    .argument('[level]', 'debug, info, warning, error or none')
+    .option('--json', 'print JSON')
+    .action(async (level: string | undefined, flags) => {
+      const { logLevel } = await import('./log-level.ts');
+      done(await logLevel(level, flags, context));
+    });
+
   const key = program.command('key').description('make and revoke API keys, see what they use');
   withStateFlags(key.command('add'))
     .description('make a key; it is printed this once')

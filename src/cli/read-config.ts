@@ -28,9 +28,11 @@ export interface ReadConfig extends LoadedConfig {
   readonly file: string | undefined;
 }
 
-export function readConfig(flags: ConfigFlags, { environment, folders }: CliContext): ReadConfig {
+export function readConfig(flags: ConfigFlags, context: CliContext): ReadConfig {
+  const { environment, folders, memoryBytes } = context;
   const file = findFile(flags.config, folders.configDir);
-  const loaded = loadConfig({ file, environment, flags: toFlagValues(flags), folders });
+  const flagValues = toFlagValues(flags);
+  const loaded = loadConfig({ file, environment, flags: flagValues, folders, memoryBytes });
   return { ...loaded, file: file?.path };
 }
 

@@ -1,17 +1,21 @@
 /**
- * `hearth serve`: starts a server, says where it is, and stops it on a signal.
+ * `hearth serve`: starts a server, says where it is, has it read its configuration again on SIGHUP, and stops it
+ * on the other signals.
  *
  * Exits  0 after a drain · 1 when it cannot start, or when a second signal cut the drain short.
  */
 import { systemClock } from '../core/clock.ts';
+import { RequestError } from '../core/errors.ts';
 import { type CliContext, CliError } from './context.ts';
-import { endOnCrash } from './crash.ts';
+import { endOnCrash, isOurFault } from './crash.ts';
+import { watchHangUps, watchTerminal } from './hang-up.ts';
+import type { ServedConfig } from './live-settings.ts';
 import { startLoadBar } from './load-bar.ts';
-import { createLog } from './log.ts';
+import { createLog, type LogFilter } from './log.ts';
 import { Progress } from './progress.ts';
 import { type ConfigFlags, readConfig } from './read-config.ts';
 import { ServeReport } from './serve-report.ts';
-import { findServedModels } from './served-models.ts';
+import { configuredEntries, configuredModels, findServedModels } from './served-models.ts';
 import { type RunningServer, startServer } from './start-server.ts';
 import { aborted, watchStopSignals } from './stop-signals.ts';
 import { readVersion } from './version.ts';
@@ -22,12 +26,17 @@ export interface ServeFlags extends ConfigFlags {
 }
 
 export async function serve(flags: ServeFlags, context: CliContext): Promise<number> {
-  const { config, file } = readConfig(flags, context);
+  const { config, settings, file } = readConfig(flags, context);
   using signals = watchStopSignals(process, systemClock);
+  using hangUps = watchHangUps(process, {
+    hasLostTerminal: watchTerminal(),
+    end: () => process.kill(process.pid, 'SIGTERM'),
+  });
   const models = await findServedModels(config, flags.model, { context, signal: signals.drain });
   const isTerminal = process.stderr.isTTY === true;
   const progress = new Progress(process.stderr);
-  const log = createLog(config.log.level, { isTerminal, beforeLine: () => progress.clear() });
+  const filter: LogFilter = { level: config.log.level };
+  const log = createLog(filter, { isTerminal, beforeLine: () => progress.clear() });
   using _crash = endOnCrash(process, log, (code) => process.exit(code));
   const print = (line: string) => {
     progress.clear();
@@ -48,6 +57,11 @@ export async function serve(flags: ServeFlags, context: CliContext): Promise<num
       models,
       context,
       log,
+      live: {
+        filter,
+        served: { config, settings, models: configuredEntries(config, flags.model, context) },
+        read: () => readServed(flags, context),
+      },
       onModel: (model) => report.model(model),
     });
   } catch (error) {
@@ -58,6 +72,15 @@ export async function serve(flags: ServeFlags, context: CliContext): Promise<num
       : error;
   }
   report.listening(server, server.engine.models());
+  hangUps.whenAsked(() => {
+    try {
+      server.controls?.reload();
+    } catch (error) {
+      // What is wrong with the configuration has been logged; nothing has changed in either case.
+      if (error instanceof RequestError) return;
+      log.error({ err: error }, 'a fault of Hearth itself; report it with this line');
+    }
+  });
   using _bar = isTerminal ? startLoadBar(server.engine, progress) : undefined;
 
   await aborted(signals.drain);
@@ -71,6 +94,9 @@ export async function serve(flags: ServeFlags, context: CliContext): Promise<num
   return isDrained ? 0 : 1;
 }
 
-function isOurFault(error: Error): boolean {
-  return error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError;
+/** Throws what a start would end with, about models too. */
+function readServed(flags: ServeFlags, context: CliContext): ServedConfig {
+  const { config, settings } = readConfig(flags, context);
+  configuredModels(config, flags.model, context);
+  return { config, settings, models: configuredEntries(config, flags.model, context) };
 }

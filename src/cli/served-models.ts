@@ -31,7 +31,8 @@ export function configuredModels(
   return toSpecs(configuredEntries(config, modelFlags, context), config);
 }
 
-function configuredEntries(
+/** As the user describes them. */
+export function configuredEntries(
   config: Config,
   modelFlags: readonly string[] | undefined,
   { folders }: CliContext,

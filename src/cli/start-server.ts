@@ -11,13 +11,14 @@
  * close last: what the last requests used is written then.
  */
 import { randomUUID } from 'node:crypto';
-import { availableParallelism, totalmem } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { HttpServer, ListenOptions } from '../api/server.ts';
 import type { Config } from '../config/settings.ts';
 import { systemClock } from '../core/clock.ts';
+import type { Controls } from '../core/controls.ts';
 import type { Engine } from '../core/engine.ts';
 import type { Log } from '../core/log.ts';
 import type { ModelSpec } from '../models/spec.ts';
@@ -27,6 +28,7 @@ import { spawnRegistered } from '../orchestrator/registry/spawn-registered.ts';
 import { toHeartbeat } from '../orchestrator/worker-process.ts';
 import type { CliContext } from './context.ts';
 import { workerEnvironment } from './environment.ts';
+import { LiveSettings, type LiveSettingsOptions } from './live-settings.ts';
 import type { ModelListener } from './model-events.ts';
 import { openKeys } from './open-keys.ts';
 import { ensureStateDir } from './paths.ts';
@@ -37,12 +39,16 @@ export interface StartOptions {
   readonly models: readonly ModelSpec[];
   readonly context: CliContext;
   readonly log: Log;
+  /** Absent: the settings of this server stay as they are. */
+  readonly live?: Pick<LiveSettingsOptions, 'filter' | 'served' | 'read'> | undefined;
   /** Told when a model's state changes. */
   readonly onModel?: ModelListener | undefined;
 }
 
 export interface RunningServer {
   readonly engine: Engine;
+  /** Undefined where its settings stay. */
+  readonly controls: Controls | undefined;
   /** Those that are really listened on. */
   readonly hosts: readonly string[];
   readonly port: number;
@@ -53,14 +59,12 @@ export interface RunningServer {
   destroy(reason: Error): Promise<void>;
 }
 
-/** The rest is for the system and its other programs. */
-const MEMORY_SHARE = 0.75;
 /** Once running requests have ended, their last bytes need a moment to go out. */
 const LAST_BYTES_MS = 1_000;
 
 /** Rejects with a ListenError, an OwnerError, or an Error that names the state folder. */
 export async function startServer(options: StartOptions): Promise<RunningServer> {
-  const { config, models, context, log, onModel = () => {} } = options;
+  const { config, models, context, log, live, onModel = () => {} } = options;
   const { server, limits, rateLimits, worker } = config;
   ensureStateDir(config.paths.stateDir);
   // What is held until the last worker has ended.
@@ -93,7 +97,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     ]);
     const clock = systemClock;
     const names = models.map(({ name }) => name);
-    const { gate, usageBook } = held.use(openKeys(config, names, { clock, log }));
+    const { gate, usageBook, setConfigured } = held.use(openKeys(config, names, { clock, log }));
     const metrics = new WatchedMetrics((name) => {
       const info = orchestrator.models().find((model) => model.name === name);
       if (info) onModel(info);
@@ -112,7 +116,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       newRunId: randomUUID,
       register: registry,
       memory: {
-        budgetBytes: limits.memoryBudgetBytes ?? defaultMemoryBudget(),
+        budgetBytes: limits.memoryBudgetBytes,
         book: new MemoryBook(config.paths.stateDir),
       },
       prespawned,
@@ -120,6 +124,20 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     started = orchestrator;
     metrics.orphansEnded(orphans);
     await orchestrator.start();
+
+    let { bodyMaxBytes } = limits;
+    const controls =
+      live &&
+      new LiveSettings({
+        ...live,
+        setKeys: setConfigured,
+        setLimits: ({ limits: newer, rateLimits: newerRates }) => {
+          const { queueDepthWarn } = newer;
+          orchestrator.setLimits({ limits: newer, queueDepthWarn, rateLimits: newerRates });
+          bodyMaxBytes = newer.bodyMaxBytes;
+        },
+        log,
+      });
 
     const [{ createAdminApp, createApp }, { listen }] = await Promise.all([
       import('../api/app.ts'),
@@ -133,12 +151,19 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
         gate,
         operator: orchestrator,
         drain: () => process.kill(process.pid, 'SIGTERM'),
+        controls,
         log,
         clock,
         metrics,
         newRequestId: randomUUID,
         nowS: () => Math.floor(Date.now() / 1000),
-        settings: { ...server, bodyMaxBytes: limits.bodyMaxBytes, ports },
+        settings: {
+          ...server,
+          ports,
+          get bodyMaxBytes() {
+            return bodyMaxBytes;
+          },
+        },
       });
       const listening = await listen({
         app,
@@ -158,6 +183,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     let closing: Promise<void> | undefined;
     return {
       engine: orchestrator,
+      controls,
       hosts: main.hosts,
       port: main.port,
       adminPort: admin.port,
@@ -183,13 +209,6 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     held.dispose();
     throw error;
   }
-}
-
-/** Of the machine, or of the container that holds us. */
-function defaultMemoryBudget(): number {
-  const constrained = process.constrainedMemory();
-  const bytes = constrained > 0 ? Math.min(totalmem(), constrained) : totalmem();
-  return Math.floor(bytes * MEMORY_SHARE);
 }
 
 function openRegistry({ paths }: Config, log: Log): Registry {

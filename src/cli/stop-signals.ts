@@ -1,5 +1,5 @@
 /**
- * What SIGTERM, SIGINT and SIGHUP mean to a server.
+ * What SIGTERM and SIGINT mean to a server; SIGHUP is in `hang-up.ts`.
  *
  *   running ──first──▶ drain ──another, more than 1 s later──▶ abort
  *
@@ -9,7 +9,7 @@
 import type { Clock } from '../core/clock.ts';
 
 const SAME_EVENT_MS = 1_000;
-const NAMES = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+const NAMES = ['SIGTERM', 'SIGINT'] as const;
 
 export interface StopSignals extends Disposable {
   /** Aborted by the first signal: finish what runs. */

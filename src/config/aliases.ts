@@ -48,7 +48,7 @@ const OWN: readonly Alias[] = [
   { name: 'HEARTH_STATE_DIR', key: 'paths.state_dir' },
   { name: 'HEARTH_MODELS_DIR', key: 'paths.models_dir' },
   { name: 'HEARTH_LLAMA_PATH', key: 'worker.llama_path' },
-  { name: 'HEARTH_TIER', missing: 'sizing by RAM tier is not built yet' },
+  { name: 'HEARTH_TIER', key: 'tier.memory_gb' },
   // Hugging Face's cache: the folder is shared with other programs, so ours is one inside it.
   { name: 'HF_HOME', key: 'paths.models_dir', subfolder: 'hearth' },
 ];

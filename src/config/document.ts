@@ -8,14 +8,17 @@ import * as z from 'zod';
 import { ALIASES } from './aliases.ts';
 import { type Key, listKeys, sectionDescription } from './keys.ts';
 import { FileSchema, SECTIONS } from './schema.ts';
+import { defaultsOf, showByTier, TIERS_GB } from './tiers.ts';
 
 const WIDTH = 96;
+/** The example's machine. */
+const SHOWN_TIER = defaultsOf(32, 32e9);
 
 /** Every key with its default, all commented out: what stands there holds anyway. */
 export function exampleToml(): string {
   const lines = [
     ...comment(
-      'Configuration of Hearth. Every key, with its default. Keys that are commented out hold as they stand.',
+      'Configuration of Hearth. Every key, with its default. Keys that are commented out hold as they stand; those whose default is by tier stand as on a machine of 32 GB.',
     ),
     ...comment(
       'Searched for as ./hearth.toml, then in the configuration folder of the platform; `hearth serve --config FILE` names another. A variable HEARTH_SECTION_KEY goes over the file, a flag over both.',
@@ -60,7 +63,9 @@ export function configurationPage(): string {
     const text = sectionDescription(section.split('.')[0] ?? section);
     const isSampling = section === 'models.NAME.defaults';
     const title = section === 'keys' ? '[[keys]]' : `[${section}]`;
-    return [`## \`${title}\``, '', ...(isSampling ? [] : [text, '']), ...head, ...rows].join('\n');
+    const after = section === 'tier' ? ['', ...tierTable()] : [];
+    const before = isSampling ? [] : [text, ''];
+    return [`## \`${title}\``, '', ...before, ...head, ...rows, ...after].join('\n');
   });
   return `${[PAGE_HEAD, ...tables, aliasSection()].join('\n\n')}\n`;
 }
@@ -75,10 +80,18 @@ A value is taken from the first of these that has it:
 2. a variable \`HEARTH_SECTION_KEY\`, such as \`HEARTH_LIMITS_QUEUE_DEPTH_MAX=200\`; lists are separated by commas
 3. a short variable from the table at the end
 4. \`hearth.toml\`: the file that \`--config\` names, else \`./hearth.toml\`, else the one in the platform's configuration folder (\`~/.config/hearth\`, on macOS \`~/Library/Application Support/Hearth\`)
-5. the default
+5. the tier of the machine, for the keys whose default is by tier
+6. the default
 
 \`hearth config show\` prints every value and where it came from, \`hearth config check\` checks them,
 \`hearth config init\` writes a file with every key. Unknown keys are errors. Units stand in the names.`;
+
+function tierTable(): readonly string[] {
+  const rows = [...SHOWN_TIER.keys()].map((key) => {
+    return `| \`${key}\` | ${showByTier(key)} |`;
+  });
+  return [`| key | in the tiers ${TIERS_GB.join(', ')} |`, '|---|---|', ...rows];
+}
 
 function aliasSection(): string {
   const rows = ALIASES.map(({ name, key, missing, subfolder }) => {
@@ -102,8 +115,10 @@ function keyLines(key: Key): readonly string[] {
   return [...comment(`${key.description} (${key.expected})`), `#${key.key} = ${value}`];
 }
 
-/** Something to write where there is no default. */
+/** Something to write where there is no default that holds everywhere. */
 function example({ key, kinds, path }: Key): string {
+  const byTier = SHOWN_TIER.get(path);
+  if (byTier !== undefined) return String(byTier);
   if (path === 'models.NAME.path') return '"models/small.gguf"';
   if (path === 'keys.name') return '"laptop"';
   if (path === 'keys.sha256') return JSON.stringify('0'.repeat(64));
@@ -140,7 +155,8 @@ const NEUTRAL_NUMBERS: Readonly<Record<string, string>> = {
   presence_penalty: '0',
 };
 
-function defaultText({ byDefault, isRequired }: Key): string {
+function defaultText({ byDefault, isRequired, path }: Key): string {
+  if (SHOWN_TIER.has(path)) return 'by tier';
   if (byDefault !== undefined) return `\`${toToml(byDefault)}\``;
   return isRequired ? 'required' : '–';
 }

@@ -1,7 +1,7 @@
 /**
  * The layers that a configuration is put together from, each over the one before it:
  *
- *   default ◀ file ◀ alias variable ◀ HEARTH_SECTION_KEY ◀ flag
+ *   default ◀ tier ◀ file ◀ alias variable ◀ HEARTH_SECTION_KEY ◀ flag
  *
  * A layer writes into one tree of the file's shape and notes where each value came from. Nothing
  * is checked here but what only the layer can see: bad TOML, a variable that means nothing.
@@ -12,10 +12,12 @@ import { parse, TomlDate, TomlError } from 'smol-toml';
 import { ALIASES, type Alias, API_KEY_VARIABLE, NEUTRAL } from './aliases.ts';
 import type { Key } from './keys.ts';
 import { suggest } from './suggest.ts';
+import { defaultsOf, TIERS_GB, type TierGb, tierOf } from './tiers.ts';
 import { locateKeys } from './toml-lines.ts';
 
 export type Source =
   | { readonly kind: 'default' }
+  | { readonly kind: 'tier'; readonly tier: TierGb }
   | { readonly kind: 'file'; readonly path: string; readonly line: number | undefined }
   | { readonly kind: 'environment' | 'alias'; readonly name: string }
   | { readonly kind: 'flag'; readonly name: string };
@@ -30,11 +32,13 @@ export interface Layers {
   readonly keys: () => ReadonlyMap<string, Key>;
 }
 
-/** Where a value came from, in words: `hearth.toml:12`, `env HEARTH_LOG_LEVEL`, `flag --port`. */
+/** Where a value came from, in words: `hearth.toml:12`, `env HEARTH_LOG_LEVEL`, `flag --port`, `tier 32`. */
 export function showSource(source: Source): string {
   switch (source.kind) {
     case 'default':
       return 'default';
+    case 'tier':
+      return `tier ${source.tier}`;
     case 'file':
       return source.line === undefined ? source.path : `${source.path}:${source.line}`;
     case 'environment':
@@ -127,6 +131,26 @@ export function put({ tree, sources }: Layers, path: string, value: unknown, sou
   if (typeof table !== 'object' || table === null) return;
   (table as Table)[key] = value;
   sources.set(path, source);
+}
+
+/**
+ * Puts the defaults of the tier where nothing stands yet; to be called after the other layers. Returns the
+ * tier: the one that was chosen, else that of the machine.
+ */
+export function fillByTier(layers: Layers, memoryBytes: number): TierGb {
+  const chosen = valueAt(layers.tree, 'tier.memory_gb');
+  // What is neither a tier nor "auto" is for the schema to refuse.
+  const tier = TIERS_GB.find((one) => one === chosen) ?? tierOf(memoryBytes);
+  for (const [key, value] of defaultsOf(tier, memoryBytes)) {
+    if (valueAt(layers.tree, key) === undefined) put(layers, key, value, { kind: 'tier', tier });
+  }
+  return tier;
+}
+
+function valueAt(tree: Table, path: string): unknown {
+  const [section = '', key = ''] = path.split('.');
+  const table = tree[section];
+  return typeof table === 'object' && table !== null ? (table as Table)[key] : undefined;
 }
 
 /** What cannot be read stays text, so that the schema's message shows what was written. */

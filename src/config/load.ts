@@ -7,10 +7,19 @@
 import { dirname } from 'node:path';
 
 import { type Key, listKeys } from './keys.ts';
-import { type Layers, put, readEnvironment, readFile, type Source, type Table } from './layers.ts';
+import {
+  fillByTier,
+  type Layers,
+  put,
+  readEnvironment,
+  readFile,
+  type Source,
+  type Table,
+} from './layers.ts';
 import { byPlace, explain } from './problems.ts';
 import { FileSchema } from './schema.ts';
 import { type Config, type Folders, toConfig } from './settings.ts';
+import type { TierGb } from './tiers.ts';
 
 export interface Setting {
   /** `limits.queue_depth_max` */
@@ -23,6 +32,8 @@ export interface LoadedConfig {
   readonly config: Config;
   /** Every key with its value, as the file would have it. */
   readonly settings: readonly Setting[];
+  /** Of the defaults that depend on memory: the one that was chosen, else that of the machine. */
+  readonly tier: TierGb;
 }
 
 export interface ConfigInput {
@@ -30,6 +41,8 @@ export interface ConfigInput {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly flags?: readonly FlagValue[];
   readonly folders: Folders;
+  /** Of the machine, or of the container. */
+  readonly memoryBytes: number;
 }
 
 export interface FlagValue {
@@ -49,7 +62,8 @@ export class ConfigError extends Error {
   }
 }
 
-export function loadConfig({ file, environment, flags = [], folders }: ConfigInput): LoadedConfig {
+export function loadConfig(input: ConfigInput): LoadedConfig {
+  const { file, environment, flags = [], folders, memoryBytes } = input;
   let keys: ReadonlyMap<string, Key> | undefined;
   const layers: Layers = {
     tree: {},
@@ -60,6 +74,7 @@ export function loadConfig({ file, environment, flags = [], folders }: ConfigInp
   if (file) readFile(layers, file);
   readEnvironment(layers, environment);
   for (const { flag, key, value } of flags) put(layers, key, value, { kind: 'flag', name: flag });
+  const tier = fillByTier(layers, memoryBytes);
 
   const parsed = FileSchema.safeParse(layers.tree);
   if (!parsed.success) {
@@ -74,7 +89,7 @@ export function loadConfig({ file, environment, flags = [], folders }: ConfigInp
   const config = toConfig(parsed.data, folders, (path) =>
     fileDir !== undefined && layers.sources.get(path)?.kind === 'file' ? fileDir : folders.workDir,
   );
-  return { config, settings: listSettings(parsed.data, layers, config) };
+  return { config, settings: listSettings(parsed.data, layers, config), tier };
 }
 
 function listSettings(data: Table, { sources }: Layers, config: Config): readonly Setting[] {

@@ -8,7 +8,6 @@
 const KEYS: Readonly<Record<string, string>> = {
   telemetry: 'OpenTelemetry export',
   pools: 'tool workers',
-  tier: 'sizing by RAM tier',
   'server.use_stdio': 'the stdio transport to workers',
   'log.dir': 'logging to files; Hearth logs to stderr, send that to a file',
 };

@@ -1,7 +1,8 @@
 /**
  * The whole configuration as it stands in `hearth.toml`: every key, its range, its default and
- * what it does. This is the only place with defaults; `config/hearth.example.toml`,
- * `config/hearth.schema.json` and `docs/configuration.md` are generated from it.
+ * what it does. This is the only place with defaults, but for those that depend on the memory of the
+ * machine (`tiers.ts`); `config/hearth.example.toml`, `config/hearth.schema.json` and
+ * `docs/configuration.md` are generated from both.
  *
  * Units   stand in the key: `_s`, `_ms`, `_bytes`, `_tokens`. `settings.ts` turns them into ours.
  * Errors  unknown keys are errors: a misspelt limit must not become a silent default. A key stands
@@ -11,27 +12,32 @@ import { isIP } from 'node:net';
 
 import * as z from 'zod';
 import { ANYBODY } from '../core/gate.ts';
+import { LOG_LEVELS } from '../core/log.ts';
 import { MODEL_NAME, MODEL_NAME_RULE } from '../core/model-name.ts';
 import { PRIORITIES } from '../core/priority.ts';
+import { showByTier, TIERS_GB } from './tiers.ts';
 
 const DAY_S = 86_400;
 
 const GPUS = ['auto', 'metal', 'cuda', 'vulkan', 'off'] as const;
 const BACKENDS = ['llama-cpp', 'fake'] as const;
-export const LOG_LEVELS = ['debug', 'info', 'warning', 'error', 'none'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
 
 const port = (byDefault: number, description: string) =>
   z.int().min(0).max(65_535).default(byDefault).describe(description);
 
+const aTime = z.number().min(0.001).max(DAY_S);
+
 const seconds = (byDefault: number, description: string) =>
-  z.number().min(0.001).max(DAY_S).default(byDefault).describe(description);
+  aTime.default(byDefault).describe(description);
+
+/** The tier fills it where nobody else does. */
+const byTier = <T extends z.ZodType>(schema: T, key: string, description: string) =>
+  schema.optional().describe(`${description} Default by tier: ${showByTier(key)}.`);
 
 const weight = (byDefault: number, description: string) =>
   z.number().min(0.01).max(1000).default(byDefault).describe(description);
 
-const agedAfter = (description: string) =>
-  z.number().min(0.001).max(DAY_S).optional().describe(description);
+const agedAfter = (description: string) => aTime.optional().describe(description);
 
 const requestLimit = z.int().min(1).max(1_000_000);
 const tokenLimit = z.int().min(1).max(1_000_000_000);
@@ -50,10 +56,13 @@ const recycleBytes = z
 const contextTokens = z.int().min(16).max(16_777_216);
 const threads = z.union([z.literal('auto'), z.int().min(1).max(1024)]);
 const gpu = z.enum(GPUS);
-const keepAlive = z
-  .number()
-  .min(0.001)
-  .max(30 * DAY_S);
+const keepAlive = z.union([
+  z.literal('forever'),
+  z
+    .number()
+    .min(0.001)
+    .max(30 * DAY_S),
+]);
 const path = z.string().min(1);
 
 const address = z
@@ -220,7 +229,11 @@ export const SECTIONS = {
       .max(65_535)
       .default(512)
       .describe('Connections that the system holds until they are accepted.'),
-    request_deadline_s: seconds(600, 'A request that is not answered by then is cut.'),
+    request_deadline_s: byTier(
+      aTime,
+      'server.request_deadline_s',
+      'A request that is not answered by then, waiting included, is cut.',
+    ),
     waiting_headers_s: seconds(
       10,
       'A stream that still waits sends its headers then; until that a failure is a status.',
@@ -247,14 +260,14 @@ export const SECTIONS = {
         .max(1_073_741_824)
         .default(33_554_432)
         .describe('Largest request body, after decoding.'),
-      memory_budget_bytes: z
-        .int()
-        .min(1)
-        .max(2 ** 50)
-        .optional()
-        .describe(
-          'Memory of all loaded models together. A model that does not fit has unused ones unloaded, or gets 503 `insufficient_memory`. Default: three quarters of the memory of the machine.',
-        ),
+      memory_budget_bytes: byTier(
+        z
+          .int()
+          .min(1)
+          .max(2 ** 50),
+        'limits.memory_budget_bytes',
+        'Memory of all loaded models together. A model that does not fit has unused ones unloaded, or gets 503 `insufficient_memory`.',
+      ),
       queue_depth_max: z
         .int()
         .min(1)
@@ -310,9 +323,11 @@ export const SECTIONS = {
       .describe('Tokens of all callers together within any 60 s. Without it not limited.'),
   }),
   model_defaults: z.strictObject({
-    slots: slots
-      .default(4)
-      .describe('Sequences that a model decodes at once. Each costs `context_tokens` of KV cache.'),
+    slots: byTier(
+      slots,
+      'model_defaults.slots',
+      'Sequences that a model decodes at once. Each costs `context_tokens` of KV cache.',
+    ),
     high_spare: highSpare
       .default(1)
       .describe('Slots beyond `slots` that only the class high gets. They cost KV cache, too.'),
@@ -337,9 +352,11 @@ export const SECTIONS = {
       .describe(
         'The same when it takes so much more with nothing to do than during its first 100 requests.',
       ),
-    context_tokens: contextTokens
-      .default(8192)
-      .describe('Context of one slot: prompt and answer together.'),
+    context_tokens: byTier(
+      contextTokens,
+      'model_defaults.context_tokens',
+      'Context of one slot: prompt and answer together.',
+    ),
     threads: threads
       .default('auto')
       .describe(
@@ -351,12 +368,20 @@ export const SECTIONS = {
       .describe(
         'Load models when the server starts. `false`: the first request for a model loads it.',
       ),
-    keep_alive_s: keepAlive
-      .optional()
-      .describe(
-        'A model without a request for so long is unloaded; the next request loads it again. Without it models stay.',
-      ),
+    keep_alive_s: byTier(
+      keepAlive,
+      'model_defaults.keep_alive_s',
+      'A model without a request for so long is unloaded; the next request loads it again. `"forever"`: it stays.',
+    ),
     gpu: gpu.default('auto').describe('Where to compute. `"auto"` takes what works, else the CPU.'),
+  }),
+  tier: z.strictObject({
+    memory_gb: z
+      .union([z.literal('auto'), z.literal(TIERS_GB)])
+      .default('auto')
+      .describe(
+        'The tier of the machine. `"auto"` goes by its memory, or by that of its container: below 24 GB it is 16, from 64 GB on it is 64, between them 32. `hearth config show` says which values come from it.',
+      ),
   }),
   paths: z.strictObject({
     state_dir: path
@@ -377,7 +402,7 @@ export const SECTIONS = {
   worker: z
     .strictObject({
       start_timeout_s: seconds(30, 'From the start of a worker to its hello.'),
-      load_timeout_s: seconds(300, 'Longest load of a model.'),
+      load_timeout_s: byTier(aTime, 'worker.load_timeout_s', 'Longest load of a model.'),
       drain_timeout_s: seconds(
         30,
         'What runs may finish for so long when the server stops or the model is unloaded.',
@@ -453,8 +478,11 @@ export const FileSchema = z.strictObject({
     .default([])
     .superRefine(assertKeysDiffer)
     .describe(
-      'One table for each API key: `[[keys]]`. Beside these, `hearth key add` makes keys that need no restart.',
+      'One table for each API key: `[[keys]]`. Beside these, `hearth key add` makes keys that need neither restart nor reload.',
     ),
+  tier: SECTIONS.tier
+    .prefault({})
+    .describe('By how much memory the defaults are chosen. A key that is set wins over its tier.'),
   paths: SECTIONS.paths.prefault({}).describe('Where things lie.'),
   log: SECTIONS.log.prefault({}).describe('What is logged, to stderr, as JSON lines.'),
   worker: SECTIONS.worker.prefault({}).describe('The processes that hold the models.'),

@@ -6,10 +6,12 @@
  */
 import { isAbsolute, join, resolve } from 'node:path';
 
+import { BugError } from '../core/errors.ts';
 import type { ApiKey } from '../core/gate.ts';
+import type { LogLevel } from '../core/log.ts';
 import type { Priority } from '../core/priority.ts';
 import type { RateLimits } from '../core/tenant.ts';
-import type { FileConfig, LogLevel } from './schema.ts';
+import type { FileConfig } from './schema.ts';
 
 type FileModel = FileConfig['models'][string];
 
@@ -26,6 +28,7 @@ export interface ModelConfig {
   readonly contextTokens?: number | undefined;
   readonly threads?: 'auto' | number | undefined;
   readonly preload?: boolean | undefined;
+  /** Infinite: for ever. */
   readonly keepAliveMs?: number | undefined;
   readonly pin?: boolean | undefined;
   readonly gpu?: FileModel['gpu'];
@@ -66,8 +69,7 @@ export interface Config {
   };
   readonly limits: {
     readonly bodyMaxBytes: number;
-    /** Undefined: by the memory of the machine. */
-    readonly memoryBudgetBytes: number | undefined;
+    readonly memoryBudgetBytes: number;
     readonly queueDepthMax: number;
     readonly queueDepthHighSpare: number;
     readonly queueDepthWarn: number;
@@ -90,8 +92,8 @@ export interface Config {
     readonly contextTokens: number;
     readonly threads: 'auto' | number;
     readonly preload: boolean;
-    /** Undefined: for ever. */
-    readonly keepAliveMs: number | undefined;
+    /** Infinite: for ever. */
+    readonly keepAliveMs: number;
     readonly gpu: FileConfig['model_defaults']['gpu'];
   };
   /** In the order of the file: the first one is the default. */
@@ -142,7 +144,7 @@ export function toConfig(
       allowedHosts: server.allowed_hosts,
       allowedOrigins: server.allowed_origins,
       listenBacklog: server.listen_backlog,
-      requestDeadlineMs: toMs(server.request_deadline_s),
+      requestDeadlineMs: toMs(filled(server.request_deadline_s)),
       waitingHeaderMs: toMs(server.waiting_headers_s),
       commentIntervalMs: toMs(server.waiting_comment_s),
       slowReaderMs: toMs(server.slow_reader_s),
@@ -150,7 +152,7 @@ export function toConfig(
     },
     limits: {
       bodyMaxBytes: limits.body_max_bytes,
-      memoryBudgetBytes: limits.memory_budget_bytes,
+      memoryBudgetBytes: filled(limits.memory_budget_bytes),
       queueDepthMax: limits.queue_depth_max,
       queueDepthHighSpare: limits.queue_depth_high_spare,
       queueDepthWarn: limits.queue_depth_warn ?? Math.ceil(limits.queue_depth_max / 2),
@@ -168,14 +170,14 @@ export function toConfig(
     },
     rateLimits: toRateLimits(rateLimit),
     modelDefaults: {
-      slots: modelDefaults.slots,
+      slots: filled(modelDefaults.slots),
       highSpare: modelDefaults.high_spare,
       replicas: modelDefaults.replicas,
       recycle: toRecycle(modelDefaults),
-      contextTokens: modelDefaults.context_tokens,
+      contextTokens: filled(modelDefaults.context_tokens),
       threads: modelDefaults.threads,
       preload: modelDefaults.preload,
-      keepAliveMs: optionalMs(modelDefaults.keep_alive_s),
+      keepAliveMs: keepAliveMs(filled(modelDefaults.keep_alive_s)),
       gpu: modelDefaults.gpu,
     },
     models: Object.entries(file.models).map(([name, model]) =>
@@ -189,7 +191,7 @@ export function toConfig(
     log: { level: file.log.level },
     worker: {
       startTimeoutMs: toMs(worker.start_timeout_s),
-      loadTimeoutMs: toMs(worker.load_timeout_s),
+      loadTimeoutMs: toMs(filled(worker.load_timeout_s)),
       drainTimeoutMs: toMs(worker.drain_timeout_s),
       killTimeoutMs: toMs(worker.kill_timeout_s),
       heartbeatIntervalMs: worker.heartbeat_interval_ms,
@@ -236,7 +238,7 @@ function toModel(name: string, model: FileModel, path: string): ModelConfig {
     contextTokens: model.context_tokens,
     threads: model.threads,
     preload: model.preload,
-    keepAliveMs: optionalMs(model.keep_alive_s),
+    keepAliveMs: model.keep_alive_s && keepAliveMs(model.keep_alive_s),
     pin: model.pin,
     gpu: model.gpu,
     // A default that is present and undefined would hide the project's own when spread over it.
@@ -308,6 +310,16 @@ function toRecycle(from: {
 
 function optionalMs(timeS: number | undefined): number | undefined {
   return timeS === undefined ? undefined : toMs(timeS);
+}
+
+function keepAliveMs(timeS: number | 'forever'): number {
+  return timeS === 'forever' ? Number.POSITIVE_INFINITY : toMs(timeS);
+}
+
+/** A key that the tier fills before the schema sees it (`tiers.ts`). */
+function filled<T>(value: T | undefined): T {
+  if (value === undefined) throw new BugError('a key whose default is by tier has no value');
+  return value;
 }
 
 function toMs(timeS: number): number {

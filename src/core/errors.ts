@@ -105,6 +105,12 @@ export const CATALOGUE = {
     means: 'No worker has this id or pid.',
     remedy: 'See `hearth ps` or `GET /admin/workers`.',
   },
+  invalid_configuration: {
+    who: 'request',
+    means:
+      'The configuration was to be read again and has an error; the server goes on with the one before.',
+    remedy: 'Mend what the message names, and see `hearth config check`.',
+  },
   method_not_allowed: {
     who: 'request',
     means: 'The path exists, with other methods.',

@@ -11,7 +11,8 @@
  *
  * Units   ms of the wall clock, for expiry; the caller's clock says when to look.
  * Errors  RequestError `invalid_api_key` or `key_expired`. KeyStoreError at construction only: later the
- *         keys of before hold on, and the log says why.
+ *         keys of before hold on, and the log says why. Error when a key of the configuration has the name of
+ *         one in the file.
  */
 import { timingSafeEqual } from 'node:crypto';
 
@@ -23,7 +24,7 @@ import type { KeyFile } from './key-file.ts';
 import { hashOf } from './secret.ts';
 
 export interface KeyRingOptions {
-  /** Those of the configuration. */
+  /** Those of the configuration, at first. */
   readonly configured: readonly ApiKey[];
   readonly file: KeyFile;
   /** Other machines can reach the server: without a key nobody passes, whatever was revoked. */
@@ -43,7 +44,7 @@ const LOOK_INTERVAL_MS = 1_000;
 
 export class KeyRing implements Gate {
   readonly #options: KeyRingOptions;
-  readonly #configured: readonly Known[];
+  #configured: readonly Known[];
   #stored: readonly Known[] = [];
   #lookedMs: number;
   #isUnreadable = false;
@@ -53,7 +54,15 @@ export class KeyRing implements Gate {
     this.#configured = options.configured.map(toKnown);
     this.#lookedMs = options.clock.nowMs();
     this.#stored = (options.file.changedKeys() ?? []).map(toKnown);
-    this.#assertNamesDiffer();
+    this.#assertNamesDiffer(this.#configured);
+  }
+
+  /** Hold from now on, in place of those of the configuration before. Throws and changes nothing, or takes all. */
+  setConfigured(configured: readonly ApiKey[]): void {
+    const known = configured.map(toKnown);
+    this.#look();
+    this.#assertNamesDiffer(known);
+    this.#configured = known;
   }
 
   get isOpen(): boolean {
@@ -65,9 +74,14 @@ export class KeyRing implements Gate {
 
   /** Keys that would let somebody in now. */
   get valid(): readonly ApiKey[] {
-    return [...this.#configured, ...this.#stored]
-      .map(({ key }) => key)
-      .filter((key) => key.revokedMs === undefined && !this.#isExpired(key));
+    return this.validWith(this.#configured.map(({ key }) => key));
+  }
+
+  /** Those that would if `configured` were those of the configuration. */
+  validWith(configured: readonly ApiKey[]): readonly ApiKey[] {
+    return [...configured, ...this.#stored.map(({ key }) => key)].filter(
+      (key) => key.revokedMs === undefined && !this.#isExpired(key),
+    );
   }
 
   identify(secret: string | undefined): Caller {
@@ -136,9 +150,9 @@ export class KeyRing implements Gate {
     }
   }
 
-  #assertNamesDiffer(): void {
+  #assertNamesDiffer(configured: readonly Known[]): void {
     const stored = new Set(this.#stored.map(({ key }) => key.name));
-    const twice = this.#configured.find(({ key }) => stored.has(key.name));
+    const twice = configured.find(({ key }) => stored.has(key.name));
     if (twice === undefined) return;
     const name = JSON.stringify(twice.key.name);
     throw new Error(

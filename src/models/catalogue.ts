@@ -38,7 +38,7 @@ export interface CatalogueOptions {
   readonly contextTokens: number;
   readonly threads: 'auto' | number;
   readonly preload: boolean;
-  readonly keepAliveMs: number | undefined;
+  readonly keepAliveMs: number;
   readonly gpu: ModelSpec['gpu'];
   /** Handed to the workers of one backend, as `ModelSpec.options`. */
   readonly backendOptions?: Partial<Record<BackendName, Readonly<Record<string, string>>>>;

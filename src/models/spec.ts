@@ -28,7 +28,7 @@ export interface ModelSpec {
   readonly threads: 'auto' | number;
   /** False: the first request loads it. */
   readonly preload: boolean;
-  /** Unloaded after so long without a request; undefined: never. */
+  /** Unloaded after so long without a request; infinite or undefined: never. */
   readonly keepAliveMs: number | undefined;
   /** Never unloaded for another model. */
   readonly pin: boolean;

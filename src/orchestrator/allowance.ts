@@ -32,6 +32,10 @@ export class Allowance {
     this.#limiter = new Limiter(options.rateLimits);
   }
 
+  setLimits(rateLimits: LimiterOptions): void {
+    this.#limiter.setLimits(rateLimits);
+  }
+
   /** Throws when the whole lot may not come now. */
   assertMayCome(
     { tenant, limits = {}, priority }: CallContext,

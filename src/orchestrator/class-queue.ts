@@ -28,7 +28,7 @@ export class ClassQueue {
     return this.#all.length;
   }
 
-  /** Of all tenants: it has the earliest deadline. */
+  /** Of all tenants: it has waited longest. */
   get oldest(): Entry | undefined {
     return this.#all.head;
   }

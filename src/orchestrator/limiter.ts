@@ -22,24 +22,30 @@ export interface LimiterOptions {
 export type Settle = (tokens: number, nowMs: number) => void;
 
 export class Limiter {
-  readonly #options: LimiterOptions;
-  readonly #all: RateWindows;
+  #options: LimiterOptions;
+  readonly #all = new RateWindows();
   readonly #tenants = new Map<string, RateWindows>();
 
   constructor(options: LimiterOptions) {
     this.#options = options;
-    this.#all = new RateWindows(options.burstWindowMs);
-    this.#all.fit(options.all);
+    this.#all.fit(options.all, options.burstWindowMs);
+  }
+
+  /** Hold from now on, also for what was spent; for a tenant from its next `fit` on. */
+  setLimits(options: LimiterOptions): void {
+    this.#options = options;
+    this.#all.fit(options.all, options.burstWindowMs);
   }
 
   /** Holds from now on, also for what was spent. Absent ones are those of everybody. */
   fit(tenant: string, limits: RateLimits): void {
-    const { each } = this.#options;
-    this.#windowsOf(tenant).fit({
+    const { each, burstWindowMs } = this.#options;
+    const fitted = {
       requestsPerMinute: limits.requestsPerMinute ?? each.requestsPerMinute,
       burst: limits.burst ?? each.burst,
       tokensPerMinute: limits.tokensPerMinute ?? each.tokensPerMinute,
-    });
+    };
+    this.#windowsOf(tenant).fit(fitted, burstWindowMs);
   }
 
   /** Undefined: it may come now. */
@@ -82,8 +88,8 @@ export class Limiter {
   #windowsOf(name: string): RateWindows {
     const known = this.#tenants.get(name);
     if (known !== undefined) return known;
-    const tenant = new RateWindows(this.#options.burstWindowMs);
-    tenant.fit(this.#options.each);
+    const tenant = new RateWindows();
+    tenant.fit(this.#options.each, this.#options.burstWindowMs);
     this.#tenants.set(name, tenant);
     return tenant;
   }

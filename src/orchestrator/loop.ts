@@ -58,12 +58,16 @@ export interface ModelDesk {
   generate(replica: number, job: GenerateJob, listener: CallListener): RunningCall;
 }
 
-export interface LoopOptions {
-  readonly models: readonly string[];
+/** May be changed while requests wait and run. */
+export interface LoopLimits {
   readonly limits: SchedulerLimits;
   /** Requests that run and wait, from which on the log warns. */
   readonly queueDepthWarn: number;
   readonly rateLimits: LimiterOptions;
+}
+
+export interface LoopOptions extends LoopLimits {
+  readonly models: readonly string[];
   readonly usageBook: UsageBook;
   readonly clock: Clock;
   readonly log: Log;
@@ -76,6 +80,7 @@ const TIMER_MAX_MS = 2 ** 31 - 1;
 
 export class Loop {
   readonly #options: LoopOptions;
+  #limits: LoopLimits;
   readonly #scheduler: Scheduler;
   readonly #allowance: Allowance;
   readonly #calls = new Map<number, Call>();
@@ -93,8 +98,17 @@ export class Loop {
 
   constructor(options: LoopOptions) {
     this.#options = options;
+    this.#limits = options;
     this.#scheduler = new Scheduler(options.models, options.limits, this.#effects());
     this.#allowance = new Allowance(options);
+  }
+
+  /** Hold at once, also for those that wait; those that run go on. */
+  setLimits(limits: LoopLimits): void {
+    this.#limits = limits;
+    this.#scheduler.setLimits(limits.limits);
+    this.#allowance.setLimits(limits.rateLimits);
+    this.post({ type: 'tick' });
   }
 
   /** Requests that wait or run. */
@@ -281,7 +295,7 @@ export class Loop {
 
   /** Once per rise, while there is still room. */
   #warnOfDepth(): void {
-    const { queueDepthWarn, limits } = this.#options;
+    const { queueDepthWarn, limits } = this.#limits;
     const { depth } = this.#scheduler;
     if (depth < queueDepthWarn / 2) this.#hasWarnedOfDepth = false;
     if (depth < queueDepthWarn || this.#hasWarnedOfDepth) return;
@@ -418,7 +432,7 @@ export class Loop {
   #toError({ reason, retryAfterMs }: Refused, model: string): HearthError {
     switch (reason) {
       case 'queue_full':
-        return refusals.queueFull(this.#options.limits.queueDepthMax, retryAfterMs);
+        return refusals.queueFull(this.#limits.limits.queueDepthMax, retryAfterMs);
       case 'draining':
         return refusals.draining();
       case 'model_failed':
@@ -455,7 +469,8 @@ export class Loop {
   }
 
   queue(): QueueInfo {
-    const { models, limits, clock } = this.#options;
+    const { models, clock } = this.#options;
+    const { limits } = this.#limits;
     const [scheduler, calls] = [this.#scheduler, this.#calls];
     return reportQueue({ scheduler, models, limits, calls, nowMs: clock.nowMs() });
   }

@@ -27,14 +27,15 @@ const AGED_EVERY_GRANTS = 8;
 const HIGH_AHEAD_TOKENS = 256;
 
 export class ModelQueue {
-  readonly #policy: Policy;
+  /** May be changed at any time. */
+  policy: Policy;
   readonly #classes: Readonly<Record<Priority, ClassQueue>>;
   readonly #share = new FairShare<Priority>();
   #grantsSinceAged = AGED_EVERY_GRANTS - 1;
 
   /** `canRun` says whether the entry's tenant may have one more slot. */
   constructor(policy: Policy, canRun: (entry: Entry) => boolean) {
-    this.#policy = policy;
+    this.policy = policy;
     this.#classes = byPriority(() => new ClassQueue(canRun));
   }
 
@@ -46,7 +47,7 @@ export class ModelQueue {
     return this.#classes[priority].length;
   }
 
-  /** Of a class; it has the class's earliest deadline. */
+  /** Of a class; it has waited longest of it. */
   oldest(priority: Priority): Entry | undefined {
     return this.#classes[priority].oldest;
   }
@@ -107,7 +108,7 @@ export class ModelQueue {
 
   charge({ priority, tenant }: Entry, charge: Charge): void {
     const tokens = charge.readTokens + charge.generatedTokens;
-    this.#share.charge(priority, tokens / this.#policy.weights[priority]);
+    this.#share.charge(priority, tokens / this.policy.weights[priority]);
     this.#classes[priority].charge(tenant, charge);
   }
 
@@ -156,7 +157,7 @@ export class ModelQueue {
     for (const priority of PRIORITIES) {
       const oldest = this.#classes[priority].oldestRunnable;
       if (oldest === undefined) continue;
-      const agedMs = oldest.submittedMs + this.#policy.agedAfterMs[priority];
+      const agedMs = oldest.submittedMs + this.policy.agedAfterMs[priority];
       if (agedMs > since || (agedMs === since && longest !== undefined)) continue;
       longest = oldest;
       since = agedMs;

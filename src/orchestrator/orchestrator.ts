@@ -28,7 +28,7 @@ import { noUsageBook, type UsageBook } from '../core/usage-book.ts';
 import type { ModelSpec } from '../models/spec.ts';
 import { abortReason } from './call.ts';
 import type { LimiterOptions } from './limiter.ts';
-import { Loop } from './loop.ts';
+import { Loop, type LoopLimits } from './loop.ts';
 import { type Evictable, MemoryAdmission } from './memory/memory-admission.ts';
 import type { MemoryBook } from './memory/memory-book.ts';
 import * as refusals from './refusals.ts';
@@ -144,6 +144,11 @@ export class Orchestrator implements Engine, Operator, AsyncDisposable {
 
   models(): readonly ModelInfo[] {
     return [...this.#supervisors.values()].map(({ info }) => info);
+  }
+
+  /** Hold at once, also for those that wait; those that run go on. */
+  setLimits(limits: LoopLimits): void {
+    this.#loop.setLimits(limits);
   }
 
   rate(tenant: string): RateState | undefined {

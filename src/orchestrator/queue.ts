@@ -4,7 +4,7 @@
  * A doubly linked list through the entries themselves, so that every operation is O(1) with any
  * number of waiters. An entry stands in two lists at a time, that of its class and that of its
  * tenant within the class, each through links of its own. The order is the order of arrival, always:
- * an entry that comes back is put where its arrival says, so the head also has the earliest deadline.
+ * an entry that comes back is put where its arrival says, so the head of a class has waited longest.
  *
  * Units   ms, tokens.
  * Errors  none; an entry is in at most one queue of a kind, which the scheduler sees to.
@@ -24,7 +24,6 @@ export interface Entry {
   /** Position in the order of arrival over all requests. */
   readonly arrival: number;
   readonly submittedMs: number;
-  readonly deadlineMs: number;
   /** Undefined while it waits. */
   grantedMs: number | undefined;
   /** Where it runs; undefined while it waits. */

@@ -1,7 +1,8 @@
 /**
  * The sliding windows of one party, and what they say to a request. Pure.
  *
- * A limit may change while the party is at work: what was spent before counts against the new one.
+ * A limit may change while the party is at work: what was spent before counts against the new one, but for
+ * that of a window of another length, which begins anew.
  *
  * Units   ms of the monotonic clock, requests, tokens.
  * Errors  none.
@@ -22,16 +23,11 @@ export interface Refusal {
 const MINUTE_MS = 60_000;
 
 export class RateWindows {
-  readonly #burstWindowMs: number;
   readonly #windows = new Map<keyof RateLimits, SlidingWindow>();
 
-  constructor(burstWindowMs: number) {
-    this.#burstWindowMs = burstWindowMs;
-  }
-
-  fit({ requestsPerMinute, burst, tokensPerMinute }: RateLimits): void {
+  fit({ requestsPerMinute, burst, tokensPerMinute }: RateLimits, burstWindowMs: number): void {
     this.#fitOne('requestsPerMinute', requestsPerMinute, MINUTE_MS);
-    this.#fitOne('burst', burst, this.#burstWindowMs);
+    this.#fitOne('burst', burst, burstWindowMs);
     this.#fitOne('tokensPerMinute', tokensPerMinute, MINUTE_MS);
   }
 
@@ -68,7 +64,7 @@ export class RateWindows {
   #fitOne(name: keyof RateLimits, limit: number | undefined, windowMs: number): void {
     const window = this.#windows.get(name);
     if (limit === undefined) this.#windows.delete(name);
-    else if (window === undefined) this.#windows.set(name, new SlidingWindow(limit, windowMs));
-    else window.limit = limit;
+    else if (window?.windowMs === windowMs) window.limit = limit;
+    else this.#windows.set(name, new SlidingWindow(limit, windowMs));
   }
 }

@@ -45,7 +45,7 @@ const RETRY_UNKNOWN_MS = 1_000;
 const CACHED_WEIGHT = 0.1;
 
 export class Scheduler {
-  readonly #limits: SchedulerLimits;
+  #limits: SchedulerLimits;
   readonly #effects: Effects;
   readonly #models = new Map<string, Model>();
   readonly #entries = new Map<number, Entry>();
@@ -66,6 +66,12 @@ export class Scheduler {
     }
   }
 
+  /** Holds from now on, also for those that wait; a `tick` drops whose time is up by it. */
+  setLimits(limits: SchedulerLimits): void {
+    this.#limits = limits;
+    for (const { slots } of this.#models.values()) slots.queue.policy = limits;
+  }
+
   /** Requests that run or wait. */
   get depth(): number {
     return this.#entries.size;
@@ -76,7 +82,8 @@ export class Scheduler {
     let earliest: number | undefined;
     for (const { slots } of this.#models.values()) {
       for (const priority of PRIORITIES) {
-        const deadline = slots.queue.oldest(priority)?.deadlineMs;
+        const oldest = slots.queue.oldest(priority);
+        const deadline = oldest && this.#deadlineMs(oldest);
         if (deadline !== undefined && (earliest === undefined || deadline < earliest)) {
           earliest = deadline;
         }
@@ -182,7 +189,6 @@ export class Scheduler {
       tenantMax,
       arrival: this.#arrivals++,
       submittedMs: nowMs,
-      deadlineMs: nowMs + this.#limits.queueTimeoutMs[priority],
       grantedMs: undefined,
       place: undefined,
       trail,
@@ -281,9 +287,13 @@ export class Scheduler {
 
   #dropLate(nowMs: number): void {
     for (const model of this.#models.values()) {
-      this.#dropWhile(model, ({ deadlineMs }) => deadlineMs <= nowMs, 'queue_timeout', nowMs);
+      this.#dropWhile(model, (entry) => this.#deadlineMs(entry) <= nowMs, 'queue_timeout', nowMs);
       this.#grant(model, nowMs);
     }
+  }
+
+  #deadlineMs({ submittedMs, priority }: Entry): number {
+    return submittedMs + this.#limits.queueTimeoutMs[priority];
   }
 
   #dropWaiting(model: Model, reason: Drop, nowMs: number): void {

@@ -17,7 +17,7 @@ export interface Spent {
 export class SlidingWindow {
   /** May be changed at any time. */
   limit: number;
-  readonly #windowMs: number;
+  readonly windowMs: number;
   readonly #log: Spent[] = [];
   /** Entries before it have left the window. */
   #first = 0;
@@ -25,7 +25,7 @@ export class SlidingWindow {
 
   constructor(limit: number, windowMs: number) {
     this.limit = limit;
-    this.#windowMs = windowMs;
+    this.windowMs = windowMs;
   }
 
   /** Until `amount` may be spent if nobody else spends; 0 is now, infinite is never. */
@@ -36,7 +36,7 @@ export class SlidingWindow {
     for (let index = this.#first; over > 0; index++) {
       const { atMs, amount: back } = this.#log[index]!;
       over -= back;
-      if (over <= 0) return atMs + this.#windowMs - nowMs;
+      if (over <= 0) return atMs + this.windowMs - nowMs;
     }
     return 0;
   }
@@ -52,7 +52,7 @@ export class SlidingWindow {
   /** It was more or less than had been thought. */
   settle(spent: Spent, amount: number, nowMs: number): void {
     this.#expire(nowMs);
-    if (spent.atMs + this.#windowMs > nowMs) this.#used += amount - spent.amount;
+    if (spent.atMs + this.windowMs > nowMs) this.#used += amount - spent.amount;
     spent.amount = amount;
   }
 
@@ -62,13 +62,13 @@ export class SlidingWindow {
     return {
       limit: this.limit,
       remaining: Math.max(0, this.limit - this.#used),
-      resetMs: last === undefined ? 0 : last.atMs + this.#windowMs - nowMs,
+      resetMs: last === undefined ? 0 : last.atMs + this.windowMs - nowMs,
     };
   }
 
   #expire(nowMs: number): void {
     const log = this.#log;
-    while (this.#first < log.length && log[this.#first]!.atMs + this.#windowMs <= nowMs) {
+    while (this.#first < log.length && log[this.#first]!.atMs + this.windowMs <= nowMs) {
       this.#used -= log[this.#first]!.amount;
       this.#first += 1;
     }

@@ -40,14 +40,15 @@ describe('hearth chat', () => {
   test('hearth models shows them with their state', async () => {
     using home = new CliHome();
     const args = ['--model', `one=${home.fakeModel()}`, '--model', `bad=${home.path('no.gguf')}`];
-    await using cli = home.start(['serve', ...args, '--port', '0', '--admin-port', '0', '--json']);
+    const serve = ['serve', ...args, '--port', '0', '--admin-port', '0', '--json'];
+    await using cli = home.start(serve, { HEARTH_TIER: '16' });
     const at = await cli.untilReady();
     await cli.untilLine(/"event":"failed"/);
     const flags = ['--admin-port', String(at.admin_port)];
     const text = await home.run(['models', ...flags]);
     expect(text.code).toBe(0);
-    expect(text.stdout).toMatch(/^one +fake +ready +4 +8192$/m);
-    expect(text.stdout).toMatch(/^bad +llama-cpp +failed +4 +8192 +\S/m);
+    expect(text.stdout).toMatch(/^one +fake +ready +3 +4096$/m);
+    expect(text.stdout).toMatch(/^bad +llama-cpp +failed +3 +4096 +\S/m);
     const json = await home.run(['models', '--json', ...flags]);
     expect(JSON.parse(json.stdout)).toMatchObject({
       models: [

@@ -19,6 +19,25 @@ describe('hearth config', () => {
     expect(stdout).toMatch(/^server\.admin_port += 11441 +# default$/m);
   });
 
+  // MX-052
+  test('show names the tier, and the values that come from it; HEARTH_TIER forces one', async () => {
+    using home = new CliHome();
+    const environment = { HEARTH_TIER: '64' };
+    const { stdout } = await home.run(['config', 'show', '--slots', '7'], { environment });
+    expect(stdout).toMatch(/^# tier: 64$/m);
+    expect(stdout).toMatch(/^tier\.memory_gb += 64 +# alias HEARTH_TIER$/m);
+    expect(stdout).toMatch(/^model_defaults\.keep_alive_s += 600 +# tier 64$/m);
+    expect(stdout).toMatch(/^limits\.memory_budget_bytes += \d+ +# tier 64$/m);
+    expect(stdout).toMatch(/^model_defaults\.slots += 7 +# flag --slots$/m);
+    const check = await home.run(['config', 'check'], { environment });
+    expect(check.stdout).toMatch(/^no file: good, 1 of \d+ values set$/m);
+    const wrong = await home.run(['config', 'show'], { environment: { HEARTH_TIER: '48' } });
+    expect(wrong.code).toBe(1);
+    expect(wrong.stderr).toMatch(
+      /^hearth: alias HEARTH_TIER: tier\.memory_gb = 48 is not accepted/,
+    );
+  });
+
   test('show --json prints the same for programs', async () => {
     using home = new CliHome();
     const { stdout } = await home.run(['config', 'show', '--json']);
@@ -84,7 +103,16 @@ describe('hearth', () => {
     const help = await home.run(['--help']);
     expect(bare.code).toBe(0);
     expect(help).toMatchObject({ code: 0, stdout: bare.stdout });
-    for (const command of ['serve', 'chat', 'models', 'config', 'doctor', 'bench']) {
+    for (const command of [
+      'serve',
+      'chat',
+      'models',
+      'reload',
+      'log',
+      'config',
+      'doctor',
+      'bench',
+    ]) {
       expect(help.stdout).toContain(`  ${command} `);
     }
   });

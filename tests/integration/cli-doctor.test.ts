@@ -25,6 +25,7 @@ describe('hearth doctor', () => {
     expect(find('native library')?.found).toMatch(/^llama\.cpp \S+ loads; computes on /);
     expect(find('node')?.found).toBe(process.versions.node);
     expect(find('hearth')?.found).toMatch(/^\d+\.\d+\.\d+, node-llama-cpp 3\.21\.1$/);
+    expect(find('tier')?.found).toMatch(/^(16|32|64), by \d+\.\d GB of memory; /);
     for (const name of ['system', 'CPU', 'memory', 'GPU', 'configuration', 'state folder']) {
       expect(find(name)?.found).not.toBe('');
     }
@@ -44,7 +45,7 @@ describe('hearth doctor', () => {
 
   test('a port in use is a warning, a model that is missing a failure', async () => {
     using home = new CliHome();
-    home.write('hearth.toml', '[models.gone]\npath = "gone.gguf"\n');
+    home.write('hearth.toml', '[tier]\nmemory_gb = 16\n[models.gone]\npath = "gone.gguf"\n');
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
     const { port } = other.address() as { port: number };
@@ -53,6 +54,7 @@ describe('hearth doctor', () => {
     expect(find('admin port')).toMatchObject({ status: 'warn' });
     expect(find('admin port')?.found).toContain(`${port} is in use on 127.0.0.1`);
     expect(find('model gone')).toMatchObject({ status: 'fail' });
+    expect(find('tier')?.found).toMatch(/^16, forced by hearth\.toml:2; /);
     expect(code).toBe(1);
   });
 

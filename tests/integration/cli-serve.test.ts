@@ -265,7 +265,13 @@ describe('hearth serve', () => {
       ],
       [['serve', '--host', '0.0.0.0'], {}, 1, /will not listen on 0.0.0.0.* without an API key/],
       [['serve', '--model', '/m/x.bin'], {}, 1, /cannot tell what runs/],
-      [['serve'], { HEARTH_TIER: 'auto' }, 1, /^hearth: env HEARTH_TIER: .*not built yet/m],
+      [['serve'], { MLX_USE_STDIO: '1' }, 1, /^hearth: env MLX_USE_STDIO: .*not built yet/m],
+      [
+        ['serve'],
+        { HEARTH_TIER: '48' },
+        1,
+        /^hearth: alias HEARTH_TIER: .*Write "auto" or one of/m,
+      ],
       [['serve', '--prot', '1'], {}, 2, /unknown option '--prot'/],
       [['serv'], {}, 2, /unknown command 'serv'/],
     ];

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 
-import { CliHome } from '../support/cli.ts';
+import { CliHome, type Listening } from '../support/cli.ts';
 
 const CTRL_C = '\u0003';
 const CTRL_D = '\u0004';
@@ -73,4 +73,29 @@ describe.skipIf(!hasPython)('on a terminal', () => {
     await cli.untilText(/stopped drained=true/);
     expect(await cli.exited).toBe(0);
   });
+
+  test('serve: SIGHUP reloads, and ends the server when its terminal is gone', async () => {
+    using home = new CliHome();
+    const flags = ['--model', `small=${home.fakeModel()}`, '--port', '0', '--admin-port', '0'];
+    await using cli = home.startOnTerminal(['serve', ...flags, '--json']);
+    const listening = await cli.untilText(/\{"event":"listening".*\}/);
+    const { pid, admin_port: port } = JSON.parse(/\{.*\}/.exec(listening)![0]) as Listening;
+    process.kill(pid, 'SIGHUP');
+    await cli.untilText(/configuration read again/);
+    expect((await fetch(`http://127.0.0.1:${port}/health`)).status).toBe(200);
+    // The other end of the terminal goes with the bridge.
+    cli.kill('SIGKILL');
+    while (isAlive(pid)) await fetch(`http://127.0.0.1:${port}/health`).catch(() => undefined);
+  });
 });
+
+/** Whether a process of this id is there. */
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    // ESRCH, the one thing that can be wrong with a signal of our own user.
+    return false;
+  }
+}

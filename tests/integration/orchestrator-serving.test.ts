@@ -207,6 +207,32 @@ describe('Orchestrator', () => {
     expect(band.count('queueTimeout')).toBe(1);
   });
 
+  test('other limits hold for what waits, though nothing else happens, and not for what runs', async () => {
+    const band = await start({ slots: 1 });
+    const controller = new AbortController();
+    const running = band.ask('[[hang-after:1]][[tokens:9]]x', { signal: controller.signal });
+    await band.until(() => band.count('firstToken') === 1);
+    const waiting = band.ask('x');
+    await band.until(() => band.count('queued') === 2);
+    band.orchestrator.setLimits({
+      limits: {
+        queueDepthMax: 1,
+        queueDepthHighSpare: 0,
+        queueTimeoutMs: { high: 1, normal: 1, low: 1 },
+        weights: { high: 1, normal: 1, low: 1 },
+        agedAfterMs: { high: 1, normal: 1, low: 1 },
+      },
+      queueDepthWarn: 1,
+      rateLimits: { each: {}, all: { requestsPerMinute: 1 }, burstWindowMs: 1_000 },
+    });
+    expect((await waiting).error?.code).toBe('queue_timeout');
+    expect(band.orchestrator.queue()).toMatchObject({ depth: 1, depthMax: 1 });
+    expect((await band.ask('x')).error?.code).toBe('queue_full');
+    expect(band.orchestrator.rate('t')?.requests).toMatchObject({ limit: 1 });
+    controller.abort();
+    expect((await running).error?.code).toBe('client_closed_request');
+  });
+
   test('the queue says who waits, for how long, and what came first', async () => {
     const band = await start({ slots: 1, limits: { queueDepthMax: 9 } });
     const asks = [band.ask('[[slow:10]][[tokens:30]]x')];

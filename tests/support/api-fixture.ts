@@ -5,6 +5,7 @@ import { Metrics } from '../../src/api/metrics.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { type Gate, openGate } from '../../src/core/gate.ts';
 import type { Log, LogFields } from '../../src/core/log.ts';
+import { ScriptedControls } from './scripted-controls.ts';
 import { ScriptedEngine, type ScriptedEngineOptions } from './scripted-engine.ts';
 import { ScriptedOperator } from './scripted-operator.ts';
 
@@ -19,6 +20,7 @@ export interface ApiFixture {
   readonly admin: App;
   readonly engine: ScriptedEngine;
   readonly operator: ScriptedOperator;
+  readonly controls: ScriptedControls;
   readonly metrics: Metrics;
   readonly lines: LogLine[];
   /** The port rule's set: fill it once the port is known. */
@@ -34,6 +36,7 @@ export function makeApi(
 ): ApiFixture {
   const engine = new ScriptedEngine(engineOptions);
   const operator = new ScriptedOperator();
+  const controls = new ScriptedControls();
   const lines: LogLine[] = [];
   const metrics = new Metrics();
   const ports = new Set([TEST_PORT, 80]);
@@ -43,6 +46,7 @@ export function makeApi(
     gate,
     operator,
     drain: () => operator.told.push('drain'),
+    controls,
     log: collectingLog(lines),
     clock: systemClock,
     metrics,
@@ -69,6 +73,7 @@ export function makeApi(
     admin: createAdminApp(deps),
     engine,
     operator,
+    controls,
     metrics,
     lines,
     ports,

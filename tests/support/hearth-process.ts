@@ -60,7 +60,14 @@ export async function startHearth(options: HearthOptions): Promise<HearthProcess
     {
       // A configuration of the person who runs the tests must not be found.
       cwd: folder,
-      env: { PATH: process.env.PATH, HOME: folder, TMPDIR: tmpdir(), ...options.env },
+      // Nor must its memory matter.
+      env: {
+        PATH: process.env.PATH,
+        HOME: folder,
+        TMPDIR: tmpdir(),
+        HEARTH_TIER: '32',
+        ...options.env,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   );

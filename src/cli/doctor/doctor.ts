@@ -5,6 +5,7 @@
  *
  * Exits  0 · 1 when something must be mended first.
  */
+import { showSource } from '../../config/layers.ts';
 import { ConfigError } from '../../config/load.ts';
 import { ModelError } from '../../models/catalogue.ts';
 import { type CliContext, CliError } from '../context.ts';
@@ -25,7 +26,7 @@ export async function doctor(
 ): Promise<number> {
   const native = await checkNative(context.environment);
   const checks: readonly Check[] = [
-    ...checkMachine(readVersion(), nativeVersion()),
+    ...checkMachine(readVersion(), nativeVersion(), context.memoryBytes),
     native.check,
     checkGpu(native.gpu),
     ...(await checkConfigured(flags, context)),
@@ -51,6 +52,7 @@ async function checkConfigured(flags: ConfigFlags, context: CliContext): Promise
   const { server, paths } = read.config;
   return [
     good('configuration', read.file ?? 'no file; everything is by default'),
+    good('tier', describeTier(read, context)),
     checkFolder('state folder', paths.stateDir),
     checkFolder('models folder', paths.modelsDir),
     await checkWorkers(paths.stateDir),
@@ -58,6 +60,15 @@ async function checkConfigured(flags: ConfigFlags, context: CliContext): Promise
     await checkPort('admin port', server.hosts, server.adminPort),
     ...checkModels(read, context),
   ];
+}
+
+function describeTier({ tier, settings }: ReadConfig, { memoryBytes }: CliContext): string {
+  const setting = settings.find(({ path }) => path === 'tier.memory_gb');
+  const why =
+    setting === undefined || setting.value === 'auto'
+      ? `by ${(memoryBytes / 1e9).toFixed(1)} GB of memory`
+      : `forced by ${showSource(setting.source)}`;
+  return `${tier}, ${why}; "hearth config show" says what comes from it`;
 }
 
 function checkModels({ config }: ReadConfig, context: CliContext): readonly Check[] {

@@ -5,6 +5,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
 
 import type { ModelInfo } from '../../../src/core/engine.ts';
+import { RequestError } from '../../../src/core/errors.ts';
 import { makeApi, post } from '../../support/api-fixture.ts';
 import { OpenaiRecorder } from '../../support/openai-recorder.ts';
 import { SCRIPTED_MODEL } from '../../support/scripted-engine.ts';
@@ -530,6 +531,72 @@ describe('the admin port', () => {
     expect((await admin.request('/admin/load/nobody', { method: 'POST' })).status).toBe(404);
     expect((await request('/admin/unload/scripted', { method: 'POST' })).status).toBe(404);
     expect(operator.told).toEqual([]);
+  });
+});
+
+describe('reading the configuration again', () => {
+  const outcome = {
+    applied: ['keys', 'limits.queue_depth_max'],
+    refused: ['server.port'],
+    models: { added: ['a'], removed: [], changed: ['b'] },
+  };
+
+  test('says what was applied and what was not, on the admin port alone', async () => {
+    const { admin, request, controls } = setUp();
+    controls.outcome = outcome;
+    const response = await admin.request('/admin/reload', { method: 'POST' });
+    expect([response.status, await response.json()]).toEqual([200, outcome]);
+    expect((await admin.request('/admin/reload')).status).toBe(405);
+    expect((await request('/admin/reload', { method: 'POST' })).status).toBe(404);
+  });
+
+  test('says what is wrong', async () => {
+    const { admin, controls } = setUp();
+    const why = 'hearth.toml:2: unknown key "server.prot". Did you mean "port"?';
+    controls.outcome = new RequestError('invalid_configuration', why);
+    const response = await admin.request('/admin/reload', { method: 'POST' });
+    const { error } = (await response.json()) as { error: { code: string; message: string } };
+    expect([response.status, error.code]).toEqual([409, 'invalid_configuration']);
+    expect(error.message).toBe(why);
+  });
+});
+
+describe('the log level', () => {
+  const put = (body: unknown) => ({ ...post(body), method: 'PUT' });
+
+  test('is shown, and set, on the admin port alone', async () => {
+    const { admin, request, controls, lines } = setUp();
+    const before = await admin.request('/admin/log');
+    expect([before.status, await before.json()]).toEqual([200, { level: 'info' }]);
+    const after = await admin.request('/admin/log', put({ level: 'debug' }));
+    expect([after.status, await after.json()]).toEqual([200, { level: 'debug' }]);
+    expect(controls.logLevel).toBe('debug');
+    expect(lines.find(({ message }) => message === 'log level set')?.fields).toEqual({
+      before: 'info',
+      level: 'debug',
+    });
+    expect((await request('/admin/log', put({ level: 'none' }))).status).toBe(404);
+    expect(controls.logLevel).toBe('debug');
+  });
+
+  test.each([
+    [{ level: 'loud' }, 'invalid_value', 'level'],
+    [{ level: 3 }, 'invalid_value', 'level'],
+    [{}, 'missing_required_parameter', 'level'],
+    [{ level: 'debug', lvl: 1 }, 'unsupported_parameter', 'lvl'],
+    [[], 'invalid_json', null],
+  ])('%j is refused, by name, and changes nothing', async (body, refused, param) => {
+    const { admin, controls } = setUp();
+    const response = await admin.request('/admin/log', put(body));
+    const { error } = (await response.json()) as { error: { code: string; param: string | null } };
+    expect([response.status, error.code, error.param]).toEqual([400, refused, param]);
+    expect(controls.logLevel).toBe('info');
+  });
+
+  test('other methods are told what there is', async () => {
+    const { admin } = setUp();
+    const response = await admin.request('/admin/log', { method: 'POST' });
+    expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, HEAD, PUT']);
   });
 });
 

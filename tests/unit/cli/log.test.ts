@@ -2,13 +2,13 @@ import { describe, expect, test } from 'vitest';
 
 import { createLogTo } from '../../../src/cli/log.ts';
 import { readableLine } from '../../../src/cli/readable-log.ts';
-import type { LOG_LEVELS } from '../../../src/config/schema.ts';
-import type { Log } from '../../../src/core/log.ts';
+import type { Log, LogLevel } from '../../../src/core/log.ts';
 
-function collect(level: (typeof LOG_LEVELS)[number]) {
+function collect(level: LogLevel) {
   const lines: string[] = [];
-  const log = createLogTo({ write: (line: string) => void lines.push(line) }, level);
-  return { log, lines, records: () => lines.map((line) => JSON.parse(line)) };
+  const filter = { level };
+  const log = createLogTo({ write: (line: string) => void lines.push(line) }, filter);
+  return { log, filter, lines, records: () => lines.map((line) => JSON.parse(line)) };
 }
 
 function writeAll(log: Log): void {
@@ -29,6 +29,21 @@ describe('createLogTo', () => {
     const { log, records } = collect(level);
     writeAll(log);
     expect(records().map((record) => record.level)).toEqual(written);
+  });
+
+  test('another level holds at once, also for children that were made before', () => {
+    const { log, filter, records } = collect('info');
+    const child = log.child({ model: 'm' });
+    const grandchild = child.child({ worker: 'w' });
+    filter.level = 'debug';
+    for (const one of [log, child, grandchild]) one.debug({}, 'd');
+    filter.level = 'none';
+    for (const one of [log, child, grandchild]) one.error({}, 'e');
+    expect(records().map(({ msg, model, worker }) => [msg, model, worker])).toEqual([
+      ['d', undefined, undefined],
+      ['d', 'm', undefined],
+      ['d', 'm', 'w'],
+    ]);
   });
 
   // SP-003

@@ -38,7 +38,7 @@ describe('watchStopSignals', () => {
       'of whatever name',
       [
         ['SIGTERM', 5],
-        ['SIGHUP', 2000],
+        ['SIGINT', 2000],
       ],
       [true, true],
     ],

@@ -11,10 +11,11 @@ const folders = {
   stateDir: '/home/u/state',
   modelsDir: '/home/u/cache/models',
 };
+const bare = { environment: {}, folders, memoryBytes: 32e9 };
 
 function load(text: string, input: Partial<ConfigInput> = {}) {
   const file = { path: '/etc/h/hearth.toml', text };
-  return loadConfig({ file, environment: {}, folders, ...input });
+  return loadConfig({ ...bare, file, ...input });
 }
 
 function problemsOf(text: string, input: Partial<ConfigInput> = {}): readonly string[] {
@@ -29,14 +30,16 @@ function problemsOf(text: string, input: Partial<ConfigInput> = {}): readonly st
 
 describe('loadConfig', () => {
   test('without anything, everything is by default', () => {
-    const { config, settings } = loadConfig({ environment: {}, folders });
+    const { config, settings } = loadConfig(bare);
     expect(config.server).toMatchObject({ hosts: ['127.0.0.1', '::1'], port: 11_440 });
-    expect(config.server).toMatchObject({ adminPort: 11_441, requestDeadlineMs: 600_000 });
+    expect(config.server).toMatchObject({ adminPort: 11_441, listenBacklog: 512 });
     expect(config.limits.queueTimeoutMs).toEqual({ high: 300_000, normal: 120_000, low: 60_000 });
     expect(config.limits).toMatchObject({ bodyMaxBytes: 33_554_432, queueDepthMax: 100 });
     expect(config.paths).toEqual({ stateDir: '/home/u/state', modelsDir: '/home/u/cache/models' });
     expect(config.models).toEqual([]);
-    expect(new Set(settings.map(({ source }) => source.kind))).toEqual(new Set(['default']));
+    expect(new Set(settings.map(({ source }) => source.kind))).toEqual(
+      new Set(['default', 'tier']),
+    );
   });
 
   test('is frozen through and through', () => {
@@ -94,6 +97,7 @@ describe('loadConfig', () => {
     ['HEARTH_STATE_DIR', '/s', 'paths', 'stateDir', '/s'],
     ['HEARTH_LLAMA_PATH', 'public', 'worker', 'llamaPath', 'public'],
     ['HF_HOME', '/hf', 'paths', 'modelsDir', '/hf/hearth'],
+    ['HEARTH_TIER', '64', 'modelDefaults', 'slots', 10],
   ] as const)('the old variable %s is honoured', (name, text, section, key, value) => {
     const { config } = load('', { environment: { [name]: text } });
     expect((config[section] as Record<string, unknown>)[key]).toBe(value);
@@ -103,7 +107,6 @@ describe('loadConfig', () => {
   test.each([
     ['MLX_LOG_DIR', '/var/log'],
     ['MLX_USE_STDIO', '1'],
-    ['HEARTH_TIER', 'auto'],
   ])('%s, whose part is not built, is refused by name', (name, text) => {
     const [problem, ...others] = problemsOf('', { environment: { [name]: text } });
     expect(others).toEqual([]);
@@ -361,6 +364,16 @@ describe('a bad configuration', () => {
       'a key that ends at no time',
       `${KEY}\nexpires_at = "soon"`,
       ':4: keys.0.expires_at = "soon" is not a time',
+    ],
+    [
+      'a tier that there is not',
+      '[tier]\nmemory_gb = 48',
+      ':2: tier.memory_gb = 48 is not accepted. Write "auto" or one of 16, 32, 64.',
+    ],
+    [
+      'a model that is kept for no time',
+      '[model_defaults]\nkeep_alive_s = 0',
+      ':2: model_defaults.keep_alive_s = 0 is not accepted. Write "forever" or a number from 0.001 to 2592000.',
     ],
     ['tool pools', '[pools.tools]\nsize = 4', ':1: pools: not built yet'],
     ['what is not TOML', '[server]\nport = = 3', ':2: this is not TOML'],

@@ -31,6 +31,31 @@ describe('the gate', () => {
     expect(gate.valid).toEqual([]);
   });
 
+  test('takes other keys of the configuration at once, or keeps those of before', () => {
+    using t = new KeyFixture();
+    t.file.make().add(makeKey('stored', 's'));
+    const gate = t.ring({ configured: [makeKey('old', 'o')] });
+    gate.setConfigured([makeKey('new', 'n', { isAdmin: true })]);
+    expect(['o', 'n', 's'].map((secret) => codeOf(gate, secret))).toEqual([
+      ...['invalid_api_key', 'new', 'stored'],
+    ]);
+    t.other().make().add(makeKey('just-stored', 'j'));
+    const taken = [makeKey('other', 'x'), makeKey('just-stored', 'y')];
+    expect(() => gate.setConfigured(taken)).toThrow('"just-stored" is in the configuration and in');
+    expect(['x', 'n', 'j'].map((secret) => codeOf(gate, secret))).toEqual([
+      ...['invalid_api_key', 'new', 'just-stored'],
+    ]);
+    expect(gate.validWith([]).map(({ name }) => name)).toEqual(['just-stored', 'stored']);
+  });
+
+  test('opens, on loopback, when its last key goes from the configuration', () => {
+    using t = new KeyFixture();
+    const gate = t.ring({ configured: [makeKey('k', 'k')] });
+    expect(gate.isOpen).toBe(false);
+    gate.setConfigured([]);
+    expect(gate.isOpen).toBe(true);
+  });
+
   test('knows those of the configuration and those of the file', () => {
     using t = new KeyFixture();
     t.file.make().add(makeKey('stored', 's'));

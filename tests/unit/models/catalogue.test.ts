@@ -17,7 +17,7 @@ const options: CatalogueOptions = {
   threads: 'auto',
   gpu: 'auto',
   preload: true,
-  keepAliveMs: undefined,
+  keepAliveMs: Number.POSITIVE_INFINITY,
 };
 
 function entry(name: string, more: Partial<ModelEntry> = {}): ModelEntry {
@@ -42,7 +42,7 @@ describe('makeCatalogue', () => {
         contextTokens: 8192,
         threads: 'auto',
         preload: true,
-        keepAliveMs: undefined,
+        keepAliveMs: Number.POSITIVE_INFINITY,
         pin: false,
         gpu: 'auto',
         options: { llamaPath: 'public' },
@@ -59,7 +59,7 @@ describe('makeCatalogue', () => {
         contextTokens: 512,
         threads: 2,
         preload: true,
-        keepAliveMs: undefined,
+        keepAliveMs: Number.POSITIVE_INFINITY,
         pin: false,
         gpu: 'off',
         options: { llamaPath: 'public' },

@@ -119,6 +119,26 @@ describe('Limiter', () => {
     expect(delayMs(limiter, 't', 101, 60_000)).toBe(Number.POSITIVE_INFINITY);
   });
 
+  test('new limits count what was spent before, but for a window of another length', () => {
+    const limiter = make();
+    for (const atMs of [0, 0]) spend(limiter, 't', 30, atMs);
+    const less = { each: { requestsPerMinute: 3, burst: 2, tokensPerMinute: 70 }, all: {} };
+    limiter.setLimits({ ...less, burstWindowMs: 1_000 });
+    limiter.fit('t', {});
+    expect(limiter.refusal('t', 20, 500)).toMatchObject({ limit: 'tokensPerMinute', allows: 70 });
+    expect(limiter.refusal('t', 10, 500)).toMatchObject({ limit: 'burst', delayMs: 500 });
+    limiter.setLimits({ ...less, burstWindowMs: 2_000 });
+    limiter.fit('t', {});
+    expect(limiter.refusal('t', 10, 500)).toBeUndefined();
+    spend(limiter, 't', 10, 500);
+    expect(limiter.refusal('t', 0, 5_000)).toMatchObject({ limit: 'requestsPerMinute' });
+    limiter.setLimits({ each: {}, all: { requestsPerMinute: 1 }, burstWindowMs: 1_000 });
+    limiter.fit('t', {});
+    expect(limiter.refusal('t', 1e6, 5_000)).toBeUndefined();
+    spend(limiter, 't', 1, 5_000);
+    expect(limiter.refusal('other', 1, 5_000)).toMatchObject({ of: 'all', allows: 1 });
+  });
+
   test('tokens are reserved, then settled; tenants do not share', () => {
     const limiter = make();
     const settle = spend(limiter, 'a', 90, 0);

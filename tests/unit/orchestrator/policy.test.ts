@@ -44,6 +44,16 @@ class Desk implements Effects {
     this.scheduler.handle({ type: 'ready', model: 'm', replica: 1, slots, spare }, 0);
   }
 
+  weigh(weights: Readonly<Record<Priority, number>>): void {
+    this.scheduler.setLimits({
+      queueDepthMax: 1e6,
+      queueDepthHighSpare: 0,
+      queueTimeoutMs: NEVER,
+      weights,
+      agedAfterMs: NEVER,
+    });
+  }
+
   ask({
     priority,
     tenant = 't',
@@ -154,6 +164,15 @@ describe('classes', () => {
       ),
       { numRuns: 20 },
     );
+  });
+
+  test('other weights share what comes after them', () => {
+    const desk = new Desk();
+    desk.weigh({ high: 1, normal: 1, low: 4 });
+    for (let i = 0; i < 600; i++) for (const priority of PRIORITIES) desk.ask({ priority });
+    for (let i = 0; i < 600; i++) desk.end();
+    // The first of all was granted before the others had come.
+    expect(desk.tokens).toEqual({ high: 2020, normal: 2000, low: 7980 });
   });
 
   test('a class that was silent is not owed what it did not use', () => {

@@ -157,6 +157,24 @@ describe('Scheduler', () => {
     expect(arrives(6, 'normal')).toEqual(['reject 6 queue_full 2000']);
   });
 
+  test('new limits hold at once, also for those that wait', () => {
+    for (const key of [1, 2, 3]) arrives(key);
+    expect(scheduler.nextDeadlineMs).toBe(nowMs + 120);
+    scheduler.setLimits({
+      ...LIMITS,
+      queueDepthMax: 3,
+      queueTimeoutMs: { ...LIMITS.queueTimeoutMs, normal: 40 },
+    });
+    expect(arrives(4)).toEqual(['reject 4 queue_full 1000']);
+    expect(scheduler.nextDeadlineMs).toBe(nowMs + 40);
+    expect(happens({ type: 'tick' }, 39)).toEqual([]);
+    expect(happens({ type: 'tick' }, 1)).toHaveLength(3);
+    arrives(5);
+    scheduler.setLimits(LIMITS);
+    expect(scheduler.nextDeadlineMs).toBe(nowMs + 120);
+    for (const key of [6, 7, 8]) expect(arrives(key)).toEqual([`queue ${key} @${key - 5}`]);
+  });
+
   test('each class has its own deadline, exact to the millisecond', () => {
     for (const [index, priority] of PRIORITIES.entries()) arrives(index + 1, priority);
     expect(scheduler.nextDeadlineMs).toBe(1_060);
