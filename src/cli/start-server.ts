@@ -24,6 +24,7 @@ import type { ModelSpec } from '../models/spec.ts';
 import type { Orchestrator } from '../orchestrator/orchestrator.ts';
 import { Registry } from '../orchestrator/registry/registry.ts';
 import { spawnRegistered } from '../orchestrator/registry/spawn-registered.ts';
+import { ArenaFolders } from './arena-folders.ts';
 import type { CliContext } from './context.ts';
 import { workerEnvironment } from './environment.ts';
 import type { ModelListener } from './model-events.ts';
@@ -66,6 +67,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const held = new DisposableStack();
   const registry = held.use(openRegistry(config, log));
   const orphans = await registry.sweep();
+  const arenas = held.use(new ArenaFolders(config.paths.stateDir, context.environment));
   const environment = workerEnvironment(
     context.environment,
     join(context.folders.cacheDir, 'compile'),
@@ -102,7 +104,12 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       queueDepthWarn: limits.queueDepthWarn,
       rateLimits,
       usageBook,
-      worker: { ...worker, slowReaderMs: server.slowReaderMs, environment },
+      worker: {
+        ...worker,
+        slowReaderMs: server.slowReaderMs,
+        environment,
+        arenaFolder: arenas.chosen,
+      },
       clock,
       log,
       observer: metrics,

@@ -195,6 +195,12 @@ export const CATALOGUE = {
     remedy:
       'Report it: worker and server are of different builds, or a library wrote to the channel.',
   },
+  payload_damaged: {
+    who: 'worker',
+    means: 'A large prompt was not read by its worker as it was written into shared memory.',
+    remedy:
+      'Send the request again. If it comes back, another program writes to the file, or the memory of the machine is at fault.',
+  },
   worker_hung: {
     who: 'worker',
     means: 'The worker made no progress within its limit and was killed.',

@@ -192,10 +192,10 @@ function readFrame(frame: Buffer): Frame {
   }
 }
 
-function readJson(bytes: Buffer): unknown {
+export function readJson(bytes: Uint8Array): unknown {
   if (!isUtf8(bytes)) throw new ProtocolError('encoding', 'A frame is not UTF-8.');
   try {
-    return JSON.parse(bytes.toString('utf8'));
+    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString());
   } catch {
     // The parser's own message quotes what it read, which may be a prompt.
     throw new ProtocolError('json', `A frame of ${bytes.length} bytes is not JSON.`);

@@ -405,7 +405,7 @@ export class Supervisor {
 
   /** One worker from its start to its end. */
   #serve(onBegun: () => void): Promise<ReplicaEnd> {
-    const { model, settings, clock, host } = this.#options;
+    const { model, settings, clock, host, observer } = this.#options;
     this.#refusal = undefined;
     this.#file.note();
     const process = this.#spawn();
@@ -438,6 +438,7 @@ export class Supervisor {
         this.#setState('starting');
         host.lost(model.name);
       },
+      onArenaFallback: (reason) => observer.arenaFallback(reason),
     });
     return this.#replica.ended;
   }

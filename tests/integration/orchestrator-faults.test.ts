@@ -191,7 +191,7 @@ describe('a worker that does not speak the protocol', () => {
     await band.orchestrator.start();
     const { error } = await band.ask('x');
     expect(error?.code).toBe('model_failed');
-    expect(error?.message).toMatch(/speaks version \d+ of the protocol and the server version 1/);
+    expect(error?.message).toMatch(/speaks version \d+ of the protocol and the server version 2/);
     expect(band.pids).toHaveLength(1);
   });
 

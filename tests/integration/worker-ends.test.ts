@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
+import { VERSION } from '../../src/ipc/version.ts';
 import { TestWorker } from './worker-process.ts';
 
 const fixture = (name: string) => [
@@ -98,7 +99,7 @@ describe('a worker ends', () => {
     expect(existsSync(`${worker.scriptPath}.died-1`)).toBe(true);
     await using next = new TestWorker();
     await next.next('hello');
-    next.channel.send({ type: 'welcome', version: 1, heartbeatIntervalMs: 20 });
+    next.channel.send({ type: 'welcome', version: VERSION, heartbeatIntervalMs: 20 });
     next.channel.send({
       type: 'load',
       path: worker.scriptPath,
@@ -207,8 +208,9 @@ describe('bad workers', () => {
     await using worker = new TestWorker(fixture('stops-reading'));
     await worker.load();
     await worker.next('loaded');
-    const path = 'x'.repeat(1024 * 1024);
-    for (let sent = 0; sent < 64 && worker.channel.isOpen; sent++) worker.generate(sent + 1, path);
+    // Not so large that they would wait beside the channel.
+    const text = 'x'.repeat(200 * 1024);
+    for (let sent = 0; sent < 320 && worker.channel.isOpen; sent++) worker.generate(sent + 1, text);
     expect(await worker.closed).toMatchObject({ name: 'BacklogError' });
   });
 

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 
-import { INITIAL_CREDIT_TOKENS } from '../../src/ipc/protocol.ts';
+import { INITIAL_CREDIT_TOKENS, VERSION } from '../../src/ipc/protocol.ts';
 import { generateMessage } from '../unit/worker/generate-message.ts';
 import { TestWorker } from './worker-process.ts';
 
@@ -22,7 +22,7 @@ describe('a worker process', () => {
   it('says hello, loads with progress, answers, drains and exits with 0', async () => {
     await using worker = new TestWorker();
     expect(await worker.next('hello')).toMatchObject({
-      version: 1,
+      version: VERSION,
       runId: 'r-1',
       backend: 'fake',
       pid: worker.child.pid,

@@ -7,8 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { openWorkerChannel, type WorkerChannel } from '../../src/ipc/channel.ts';
-import type { FromWorkerMessage, GenerateMessage } from '../../src/ipc/protocol.ts';
+import {
+  type ChannelOptions,
+  openWorkerChannel,
+  type WorkerChannel,
+} from '../../src/ipc/channel.ts';
+import { type FromWorkerMessage, type GenerateMessage, VERSION } from '../../src/ipc/protocol.ts';
 import { generateMessage } from '../unit/worker/generate-message.ts';
 
 export type MessageType = FromWorkerMessage['type'];
@@ -29,7 +33,10 @@ export class TestWorker implements AsyncDisposable {
   readonly scriptPath = join(this.#folder, 'script.json');
   readonly spawnedMs = performance.now();
 
-  constructor(command: readonly string[] = [mainFile, 'worker', '--run-id=r-1', '--backend=fake']) {
+  constructor(
+    command: readonly string[] = [mainFile, 'worker', '--run-id=r-1', '--backend=fake'],
+    options: ChannelOptions = {},
+  ) {
     this.child = spawn(process.execPath, [...command], {
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
       detached: true,
@@ -42,16 +49,17 @@ export class TestWorker implements AsyncDisposable {
     );
     const { promise, resolve } = Promise.withResolvers<Error | undefined>();
     this.closed = promise;
-    this.channel = openWorkerChannel(this.child.stdio[3] as Socket, {
-      onMessage: (message) => {
+    const handlers = {
+      onMessage: (message: FromWorkerMessage) => {
         this.messages.push(message);
         for (const look of this.#waiters) look();
       },
-      onClose: (error) => {
+      onClose: (error?: Error) => {
         resolve(error);
         for (const look of this.#waiters) look();
       },
-    });
+    };
+    this.channel = openWorkerChannel(this.child.stdio[3] as Socket, handlers, options);
   }
 
   /** The first message of a type, now or later, that the test function accepts. */
@@ -84,7 +92,7 @@ export class TestWorker implements AsyncDisposable {
     const path = this.scriptPath;
     writeFileSync(path, JSON.stringify(script));
     await this.next('hello');
-    this.channel.send({ type: 'welcome', version: 1, heartbeatIntervalMs: 20 });
+    this.channel.send({ type: 'welcome', version: VERSION, heartbeatIntervalMs: 20 });
     this.channel.send({ type: 'load', path, contextTokens, slots, threads: 1, gpu: 'off' });
   }
 

@@ -11,12 +11,13 @@ import { fileURLToPath } from 'node:url';
 
 import type { WireError } from '../../src/core/errors.ts';
 import { openWorkerChannel, type WorkerChannel } from '../../src/ipc/channel.ts';
-import type {
-  FromWorkerMessage,
-  GenerateMessage,
-  HeartbeatMessage,
-  LoadedMessage,
-  LoadMessage,
+import {
+  type FromWorkerMessage,
+  type GenerateMessage,
+  type HeartbeatMessage,
+  type LoadedMessage,
+  type LoadMessage,
+  VERSION,
 } from '../../src/ipc/protocol.ts';
 import { GREEDY } from './greedy.ts';
 
@@ -81,7 +82,7 @@ export class WorkerClient {
 
   async load(spec: Partial<LoadMessage> & { readonly path: string }): Promise<LoadedMessage> {
     await this.until(() => this.messages.some(({ type }) => type === 'hello'));
-    this.#channel.send({ type: 'welcome', version: 1, heartbeatIntervalMs: 100 });
+    this.#channel.send({ type: 'welcome', version: VERSION, heartbeatIntervalMs: 100 });
     const load = { contextTokens: 512, slots: 4, threads: 2, gpu: 'off' } as const;
     this.#channel.send({ type: 'load', ...load, ...spec });
     await this.until(() => this.#loadEnd !== undefined);

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { ProtocolError } from '../../../src/ipc/codec.ts';
-import type { FromWorkerMessage, LoadMessage } from '../../../src/ipc/protocol.ts';
+import { type FromWorkerMessage, type LoadMessage, VERSION } from '../../../src/ipc/protocol.ts';
 import {
   type Backend,
   type GenerateJob,
@@ -26,7 +26,7 @@ const loaded: Loaded = {
     device: 'cpu',
   },
 };
-const welcome = { type: 'welcome', version: 1, heartbeatIntervalMs: 1000 } as const;
+const welcome = { type: 'welcome', version: VERSION, heartbeatIntervalMs: 1000 } as const;
 const load: LoadMessage = {
   type: 'load',
   path: '/m',
