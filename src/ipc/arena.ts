@@ -130,6 +130,8 @@ export class Arena {
 /** The receiver's end. */
 export class ArenaView {
   readonly #fd: number;
+  /** For all blocks that it can hold: a new one for each costs more than to fill it. */
+  #kept: Buffer | undefined;
 
   constructor(path: string) {
     this.#fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
@@ -139,9 +141,9 @@ export class ArenaView {
     throw new Error('it is not the file of an arena');
   }
 
-  /** A copy of the payload, checked. */
+  /** A copy of the payload, checked. Good until the next one is read. */
   read({ offset, generation, crc }: Omit<BlockMessage, 'payload'>, bytes: number): Buffer {
-    const block = Buffer.allocUnsafe(HEAD_BYTES + bytes);
+    const block = this.#room(HEAD_BYTES + bytes);
     this.#fill(block, offset);
     if (!block.subarray(0, HEAD_BYTES).equals(headOf({ generation, bytes, crc }))) {
       throw damaged('the block is not the one that was sent');
@@ -153,6 +155,12 @@ export class ArenaView {
 
   close(): void {
     closeSync(this.#fd);
+  }
+
+  #room(bytes: number): Buffer {
+    if (bytes > KEEP_BYTES) return Buffer.allocUnsafe(bytes);
+    this.#kept ??= Buffer.allocUnsafe(KEEP_BYTES);
+    return this.#kept.subarray(0, bytes);
   }
 
   #fill(buffer: Buffer, position: number): void {

@@ -109,6 +109,8 @@ export class Channel<Out extends object, In> {
     stream.on('close', () => this.#settle(this.#truncation()));
     // Stays for good: what fails after the end must not become an uncaught exception.
     stream.on('error', (error: Error) => this.#settle(error));
+    // One that was opened before there was a channel waits for this.
+    stream.resume();
   }
 
   get isOpen(): boolean {

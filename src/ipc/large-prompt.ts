@@ -27,7 +27,7 @@ const FRAME_OF_ONE = 24;
 export interface Parcel {
   /** What is said, without what is large. */
   readonly message: object;
-  readonly payload: Buffer | undefined;
+  readonly payload: Uint8Array | undefined;
 }
 
 export function packToWorker(message: ToWorkerMessage): Parcel {
