@@ -20,11 +20,12 @@ import type { Config } from '../config/settings.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Engine } from '../core/engine.ts';
 import type { Log } from '../core/log.ts';
+import { sweepArenaFolder } from '../ipc/arena-folder.ts';
 import type { ModelSpec } from '../models/spec.ts';
 import type { Orchestrator } from '../orchestrator/orchestrator.ts';
 import { Registry } from '../orchestrator/registry/registry.ts';
 import { spawnRegistered } from '../orchestrator/registry/spawn-registered.ts';
-import { ArenaFolders } from './arena-folders.ts';
+import { arenaFolders } from './arena-folders.ts';
 import type { CliContext } from './context.ts';
 import { workerEnvironment } from './environment.ts';
 import type { ModelListener } from './model-events.ts';
@@ -67,7 +68,11 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const held = new DisposableStack();
   const registry = held.use(openRegistry(config, log));
   const orphans = await registry.sweep();
-  const arenas = held.use(new ArenaFolders(config.paths.stateDir, context.environment));
+  const folders = arenaFolders(config.paths.stateDir, context.environment);
+  const sweepArenas = () => folders.forEach(sweepArenaFolder);
+  // Ours alone, because the registry is: what lies there now was left by a crash.
+  sweepArenas();
+  held.defer(sweepArenas);
   const environment = workerEnvironment(
     context.environment,
     join(context.folders.cacheDir, 'compile'),
@@ -108,7 +113,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
         ...worker,
         slowReaderMs: server.slowReaderMs,
         environment,
-        arenaFolder: arenas.chosen,
+        arenaFolder: folders[0],
       },
       clock,
       log,
