@@ -66,8 +66,9 @@ export async function runPayload({ rounds, signal }: BenchOptions): Promise<numb
 
 async function take(receiver: Receiver, way: Way): Promise<number> {
   const times: number[] = [];
+  const bytes = randomBytes(BYTES);
   for (let time = 0; time < TIMES_PER_ROUND; time++) {
-    times.push(await receiver.send(randomBytes(BYTES), way === 'base64'));
+    times.push(await receiver.send(bytes, way === 'base64'));
   }
   return spreadOf(times).median;
 }

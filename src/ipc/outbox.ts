@@ -75,6 +75,7 @@ export class Outbox {
   }
 
   add(id: number, bytes: Uint8Array, call: number | undefined): void {
+    if (this.#state === 'closed') return;
     const isInline = this.#options.arenaFolder === undefined || bytes.byteLength <= LARGE_BYTES;
     const outgoing = { id, call, bytes, sentBytes: 0, block: undefined, isInline };
     this.#queue = [...this.#queue, outgoing];
@@ -156,7 +157,7 @@ export class Outbox {
   /** False: it waits for the other end. */
   #place(outgoing: Outgoing): boolean {
     if (this.#state === 'none') this.#offer();
-    if (this.#state === 'offered') return false;
+    if (this.#state === 'offered' || this.#state === 'closed') return false;
     const arena = this.#arena;
     if (arena === undefined) return this.#fallBack(outgoing, 'unavailable', this.#why);
     try {

@@ -1,5 +1,6 @@
 /** Large prompts to a real worker process, by the arena and without it. */
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -50,6 +51,33 @@ describe('a prompt of 20 MB', () => {
     }
     expect(answers[0]).toMatchObject({ text: 'nonce-4711', end: { type: 'finished' } });
     expect(answers[1]).toEqual(answers[0]);
+  });
+});
+
+/** A disk of 2 MiB, where the system lets us have one. */
+function mountSmallDisk(): boolean {
+  mkdirSync(arenaFolder, { mode: 0o700 });
+  const options = ['-t', 'tmpfs', '-o', 'size=2m,mode=700', 'hearth-test', arenaFolder];
+  return spawnSync('mount', options).status === 0;
+}
+
+describe('a full disk', () => {
+  it('is got around, counted, and tried again', async (context) => {
+    if (!mountSmallDisk()) return context.skip('a file system can be mounted by root only');
+    try {
+      const reasons: string[] = [];
+      await using worker = await startLoaded({
+        arenaFolder,
+        onFallback: ({ reason }) => reasons.push(reason),
+      });
+      for (const [call, bytes] of [MIB, 5 * MIB, MIB, 5 * MIB].entries()) {
+        worker.generate(call + 1, `${filler(bytes)}answer-${call}`);
+        expect((await worker.answer(call + 1)).text).toBe(`answer-${call}`);
+      }
+      expect(reasons).toEqual(['disk_full', 'disk_full']);
+    } finally {
+      spawnSync('umount', ['--lazy', arenaFolder]);
+    }
   });
 });
 
