@@ -8,7 +8,7 @@ import { generateMessage } from '../worker/generate-message.ts';
 const text = fc.string({ unit: 'binary', maxLength: 40 });
 const message = fc.record({
   role: fc.constantFrom('system', 'developer', 'user', 'assistant', 'tool'),
-  parts: fc.array(fc.record({ type: fc.constant('text' as const), text }), { maxLength: 3 }),
+  parts: fc.array(fc.record({ type: fc.constant('text' as const), text }), { maxLength: 2 }),
   name: fc.option(text, { nil: undefined }),
   toolCallId: fc.option(text, { nil: undefined }),
   toolCalls: fc.option(fc.array(fc.record({ id: text, name: text, arguments: text })), {
@@ -17,7 +17,7 @@ const message = fc.record({
 }) satisfies fc.Arbitrary<unknown>;
 
 /** Prompts around the border: so many copies of something small. */
-const times = fc.integer({ min: 100, max: 8_000 });
+const times = fc.integer({ min: 100, max: 6_000 });
 const prompt: fc.Arbitrary<GenerateMessage['prompt']> = fc.oneof(
   fc.tuple(message, times).map(([one, count]) => ({ messages: new Array(count).fill(one) })),
   fc.tuple(text, times).map(([one, count]) => ({ text: one.repeat(count) })),
@@ -43,7 +43,7 @@ describe('packToWorker', () => {
         const back = unpackToWorker(announced as never, payload);
         expect(JSON.stringify(back)).toBe(JSON.stringify({ ...said, prompt: one }));
       }),
-      { numRuns: 150 },
+      { numRuns: 60 },
     );
   });
 

@@ -164,6 +164,18 @@ describe('a large prompt', () => {
     expect(pair.types.filter((type) => type === 'payload').length).toBeLessThanOrEqual(3);
   });
 
+  it('does not run ahead of an end that does not read', async () => {
+    const [ours, theirs] = duplexPair();
+    const sender = openWorkerChannel(ours, { onMessage: () => {}, onClose: () => {} });
+    sender.send(large(1, 8 * MIB));
+    for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate);
+    expect(ours.writableLength).toBeLessThan(2 * MIB);
+    sender.send(cancel(1));
+    const frames = await framesUntil(theirs, 'cancel');
+    expect(frames.map(({ type }) => type)).toEqual(['generate', 'payload', 'cancel']);
+    sender.destroy();
+  });
+
   it('is sent to its end by a close', async () => {
     const pair = connect();
     pair.sender.send(large(1, 5 * MIB));
