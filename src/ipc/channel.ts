@@ -97,8 +97,11 @@ export class Channel<Out extends object, In> {
     this.#side = side;
     this.#handlers = handlers;
     this.#maxBufferedBytes = maxBufferedBytes;
-    const write = (message: TransferMessage, body?: Uint8Array) =>
+    const write = (message: TransferMessage, body?: Uint8Array) => {
+      // What still comes in after a `close` may ask for an answer, and there is no way left for one.
+      if (!stream.writable) return;
       this.#write(body ? encodeBinaryFrame(message, body) : [encodeFrame(message)]);
+    };
     const isFull = () => stream.writableNeedDrain;
     this.#outbox = new Outbox({ arenaFolder, onFallback, write, isFull });
     this.#inbox = new Inbox(side.carriers, write);

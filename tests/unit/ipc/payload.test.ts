@@ -6,6 +6,7 @@ import { type Duplex, duplexPair } from 'node:stream';
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { Arena } from '../../../src/ipc/arena.ts';
 import {
   type ChannelOptions,
   openParentChannel,
@@ -265,6 +266,37 @@ describe('the arena', () => {
       { reason: 'unavailable', why: expect.stringContaining('no') },
     ]);
     sender.destroy();
+  });
+
+  it('is read by an end that has said its last, without a word', async () => {
+    const [ours, theirs] = duplexPair();
+    const heard: string[] = [];
+    const closed = new Promise<Error | undefined>((resolve) => {
+      const worker = openParentChannel(theirs, {
+        onMessage: ({ type }) => {
+          heard.push(type);
+          void worker.close();
+        },
+        onClose: resolve,
+      });
+    });
+    const arena = new Arena(folder);
+    const prompt = Buffer.from('{"text":"x"}');
+    const block = arena.allocate(prompt.length)!;
+    arena.write(block, prompt);
+    const frames = [
+      encodeFrame({ type: 'drain' }),
+      announce(1, prompt.length),
+      encodeFrame({ type: 'arena', path: arena.path, bytes: ARENA_BYTES }),
+      encodeFrame({ type: 'block', payload: 1, ...arena.seal(block) }),
+      announce(2, prompt.length),
+      encodeFrame(cancel(2)),
+    ];
+    ours.resume();
+    ours.end(Buffer.concat(frames));
+    expect(await closed).toBeUndefined();
+    expect(heard).toEqual(['drain', 'generate']);
+    arena.close();
   });
 
   it('leaves no file behind when the channel ends before it was opened', async () => {
