@@ -122,7 +122,8 @@ export const CATALOGUE = {
   },
   payload_too_large: {
     who: 'request',
-    means: 'The request is too large for the channel to a worker.',
+    means:
+      'The prompt takes more than 64 MiB on its way to a worker, or more than 8 MiB where it is to be echoed.',
     remedy: 'Send a shorter prompt.',
   },
   unsupported_media_type: {
