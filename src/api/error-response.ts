@@ -39,6 +39,7 @@ export const STATUS = {
   internal: 500,
   worker_crashed: 502,
   worker_protocol: 502,
+  payload_damaged: 502,
   queue_full: 503,
   model_loading: 503,
   insufficient_memory: 503,

@@ -11,7 +11,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 
 import type { ModelState, Usage } from '../core/engine.ts';
 import type { Latency } from '../core/latency.ts';
-import type { Observer, Outcome, WorkerVitals } from '../core/observer.ts';
+import type { ArenaFallback, Observer, Outcome, WorkerVitals } from '../core/observer.ts';
 import { PRIORITIES, type Priority } from '../core/priority.ts';
 
 /** 1 ms to 20 min: a cached token and a long answer on a slow machine. */
@@ -38,6 +38,7 @@ const LAG_PERCENTILES = [
 
 const REJECT_REASONS = ['rate_limited', 'queue_full', 'draining', 'model_failed'] as const;
 const RESTART_REASONS = ['worker_crashed', 'worker_hung', 'worker_protocol'] as const;
+const ARENA_REASONS: readonly ArenaFallback[] = ['unavailable', 'full', 'disk_full'];
 
 export interface MetricFacts {
   readonly name: string;
@@ -117,6 +118,11 @@ export class Metrics implements Observer {
     'model',
   ]);
   readonly #loadTime = this.#histogram('model_load_seconds', 'Time to load a model', ['model']);
+  readonly #arenaFallbacks = this.#counter(
+    'arena_fallbacks_total',
+    'Large prompts that could not go through shared memory',
+    ['reason'],
+  );
 
   /** Since the last scrape: an average over days would hide every stall. */
   readonly #loopDelay = monitorEventLoopDelay({ resolution: LOOP_PRECISION_MS });
@@ -303,6 +309,10 @@ export class Metrics implements Observer {
     for (const priority of PRIORITIES) this.#preemptions.inc({ model, priority }, 0);
   }
 
+  arenaFallback(reason: ArenaFallback): void {
+    this.#arenaFallbacks.inc({ reason });
+  }
+
   /** A counter that appears with its first event has no increase to show for it. */
   #beginAtZero(): void {
     for (const priority of PRIORITIES) {
@@ -311,6 +321,7 @@ export class Metrics implements Observer {
       for (const reason of REJECT_REASONS) this.#rejects.inc({ reason, priority }, 0);
     }
     for (const reason of RESTART_REASONS) this.#restarts.inc({ reason }, 0);
+    for (const reason of ARENA_REASONS) this.#arenaFallbacks.inc({ reason }, 0);
   }
 
   #counter(name: string, help: string, labelNames: readonly string[]): Counter {

@@ -21,11 +21,13 @@ import { systemClock } from '../core/clock.ts';
 import type { Controls } from '../core/controls.ts';
 import type { Engine } from '../core/engine.ts';
 import type { Log } from '../core/log.ts';
+import { sweepArenaFolder } from '../ipc/arena-folder.ts';
 import type { ModelSpec } from '../models/spec.ts';
 import type { Orchestrator } from '../orchestrator/orchestrator.ts';
 import { Registry } from '../orchestrator/registry/registry.ts';
 import { spawnRegistered } from '../orchestrator/registry/spawn-registered.ts';
 import { toHeartbeat } from '../orchestrator/worker-process.ts';
+import { arenaFolders } from './arena-folders.ts';
 import type { CliContext } from './context.ts';
 import { workerEnvironment } from './environment.ts';
 import { LiveSettings, type LiveSettingsOptions } from './live-settings.ts';
@@ -71,6 +73,11 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const held = new DisposableStack();
   const registry = held.use(openRegistry(config, log));
   const orphans = await registry.sweep();
+  const folders = arenaFolders(config.paths.stateDir, context.environment);
+  const sweepArenas = () => folders.forEach(sweepArenaFolder);
+  // Ours alone, because the registry is: what lies there now was left by a crash.
+  sweepArenas();
+  held.defer(sweepArenas);
   const environment = workerEnvironment(
     context.environment,
     join(context.folders.cacheDir, 'compile'),
@@ -108,7 +115,12 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       queueDepthWarn: limits.queueDepthWarn,
       rateLimits,
       usageBook,
-      worker: { ...worker, slowReaderMs: server.slowReaderMs, environment },
+      worker: {
+        ...worker,
+        slowReaderMs: server.slowReaderMs,
+        environment,
+        arenaFolder: folders[0],
+      },
       cores: availableParallelism(),
       clock,
       log,

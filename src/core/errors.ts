@@ -128,7 +128,8 @@ export const CATALOGUE = {
   },
   payload_too_large: {
     who: 'request',
-    means: 'The request is too large for the channel to a worker.',
+    means:
+      'The prompt takes more than 64 MiB on its way to a worker, or more than 8 MiB where it is to be echoed.',
     remedy: 'Send a shorter prompt.',
   },
   unsupported_media_type: {
@@ -200,6 +201,12 @@ export const CATALOGUE = {
     means: 'The worker sent something that is not of the protocol and was killed.',
     remedy:
       'Report it: worker and server are of different builds, or a library wrote to the channel.',
+  },
+  payload_damaged: {
+    who: 'worker',
+    means: 'A large prompt was not read by its worker as it was written into shared memory.',
+    remedy:
+      'Send the request again. If it comes back, another program writes to the file, or the memory of the machine is at fault.',
   },
   worker_hung: {
     who: 'worker',

@@ -14,6 +14,9 @@ interface RequestLabels {
 
 export type Outcome = 'stop' | 'length' | 'tool_calls' | 'cancelled' | 'failed';
 
+/** `unavailable`: it cannot be made, opened or written. */
+export type ArenaFallback = 'unavailable' | 'full' | 'disk_full';
+
 export interface WorkerVitals {
   /** Its number among those of its model. */
   readonly worker: number;
@@ -59,6 +62,8 @@ export interface Observer {
   /** Unloaded to make room for another one. */
   evicted(model: string): void;
   modelLoaded(model: string, loadMs: number): void;
+  /** A large prompt went to its worker over the channel, because shared memory could not be used. */
+  arenaFallback(reason: ArenaFallback): void;
 }
 
 function nothing(): void {}
@@ -81,4 +86,5 @@ export const silentObserver: Observer = {
   workerVitals: nothing,
   evicted: nothing,
   modelLoaded: nothing,
+  arenaFallback: nothing,
 };

@@ -24,6 +24,9 @@ const LENGTH_BYTES = 4;
 const PREFIX_BYTES = LENGTH_BYTES + 1;
 const KIND_JSON = 0;
 const KIND_BINARY = 1;
+/** A part of a payload and its header; from there on down to what the allocator has at hand anyway. */
+const KEEP_TO_BYTES = 1024 * 1024 + 1024;
+const KEEP_FROM_BYTES = 128 * 1024;
 
 export type ProtocolFault =
   /** Length 0 or above the limit, or a header longer than its frame. */
@@ -47,7 +50,7 @@ export class ProtocolError extends Error {
 
 export interface Frame {
   readonly message: unknown;
-  /** Only for kind 1. A view, not a copy: it keeps the bytes it came in alive. */
+  /** Only for kind 1. A view, not a copy, and good until the next frame is asked for. */
   readonly body?: Uint8Array;
 }
 
@@ -91,13 +94,16 @@ function startFrame(length: number, allocateBytes: number, kind: number): Buffer
  *   length ──4 bytes──▶ rest ──`length` bytes──▶ frame, then length again
  *
  * A frame that lies in one chunk is read where it lies; one that does not is gathered in a buffer of
- * its final size, so that any way to cut the bytes costs one copy at most.
+ * its final size, so that any way to cut the bytes costs one copy at most. The parts of payloads are
+ * gathered in the same buffer one after the other: a new one for each costs more than to fill it.
  */
 export class FrameDecoder {
   readonly #length = Buffer.alloc(LENGTH_BYTES);
   #lengthFilled = 0;
   #rest: Buffer | undefined;
   #restFilled = 0;
+  /** For all frames that it can hold and that are worth it. */
+  #kept: Buffer | undefined;
   #failure: ProtocolError | undefined;
 
   /** True between frames: the bytes may end here. */
@@ -147,7 +153,12 @@ export class FrameDecoder {
   }
 
   #startGathering(length: number): void {
-    this.#rest = Buffer.allocUnsafe(length);
+    if (length < KEEP_FROM_BYTES || length > KEEP_TO_BYTES) {
+      this.#rest = Buffer.allocUnsafe(length);
+    } else {
+      this.#kept ??= Buffer.allocUnsafe(KEEP_TO_BYTES);
+      this.#rest = this.#kept.subarray(0, length);
+    }
     this.#restFilled = 0;
   }
 
@@ -192,10 +203,10 @@ function readFrame(frame: Buffer): Frame {
   }
 }
 
-function readJson(bytes: Buffer): unknown {
+export function readJson(bytes: Uint8Array): unknown {
   if (!isUtf8(bytes)) throw new ProtocolError('encoding', 'A frame is not UTF-8.');
   try {
-    return JSON.parse(bytes.toString('utf8'));
+    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString());
   } catch {
     // The parser's own message quotes what it read, which may be a prompt.
     throw new ProtocolError('json', `A frame of ${bytes.length} bytes is not JSON.`);

@@ -12,6 +12,8 @@
  *          ── finished ▶           shutdown: the worker exits with 0 as soon as it can
  *   heartbeat ▶  ◀ tick          both from welcome on, once each interval (`heartbeat.ts`)
  *
+ * What is large travels beside the conversation, as a payload: see `Transfer` below.
+ *
  * Units   `…Ms` milliseconds, `…Bytes` bytes, `…Tokens` tokens. Integers are < 2^53; `call` is a
  *         positive number that the orchestrator never uses twice on one channel.
  * Errors  a message that these schemas refuse is a protocol error: the worker is killed.
@@ -194,6 +196,59 @@ export const FromWorker = z.discriminatedUnion('type', [
   }),
 ]);
 
+/**
+ * Payloads: what would hold up the conversation if it stood in a message.
+ *
+ *   generate {payload: {id, bytes}}   announced: the message waits at the receiver until it is whole
+ *   payload {payload, offset} + body  a part, in order, of at most 1 MiB; other messages pass between
+ *                              or     two of them, the parts of other payloads too
+ *   arena {path, bytes} ──▶           a file for the blocks of this sender, offered once, before the
+ *     ◀── arena_opened                first of them; the sender unlinks it when it is answered. Refused:
+ *         | arena_refused             all goes in parts, as it does when there is no room for a block
+ *   block {payload, offset, …}        the whole payload lies in the file, see `arena.ts`
+ *     ◀── release {payload}           it was read, and its room is free again
+ *
+ * A payload stands in for one field of its message, as JSON. Its id is larger than that of every payload
+ * before it. `cancel` of a call whose message still waits ends both: the sender sends no more of
+ * it, the receiver drops what it has and answers the call. A block that is damaged fails its call.
+ *
+ * Errors  a payload that nobody announced, a part that does not begin where the one before it ended,
+ *         is empty or too long, an id that is not new: protocol errors.
+ */
+export const MAX_PAYLOAD_BYTES = 64 * 1024 * 1024;
+export const MAX_PART_BYTES = 1024 * 1024;
+/** What takes more is a payload, and goes through the arena where there is one. */
+export const LARGE_BYTES = 256 * 1024;
+export const ARENA_BYTES = 64 * 1024 * 1024;
+
+/** Messages that may carry a payload → the field that it holds. */
+export const TO_WORKER_CARRIERS = { generate: 'prompt' } as const;
+
+const payload = z.int().positive();
+const offset = z.int().min(0).max(MAX_PAYLOAD_BYTES);
+const u32 = z.int().min(0).max(0xffff_ffff);
+
+/** All that is looked at before the payload is whole. */
+export const Announcement = z.looseObject({
+  type: z.string(),
+  call,
+  payload: z.object({ id: payload, bytes: z.int().positive().max(MAX_PAYLOAD_BYTES) }),
+});
+
+/** Both ways, below the conversation: `channel.ts` keeps them to itself. */
+export const Transfer = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('payload'), payload, offset }),
+  z.object({ type: z.literal('arena'), path: z.string(), bytes: z.literal(ARENA_BYTES) }),
+  z.object({ type: z.literal('arena_opened') }),
+  z.object({ type: z.literal('arena_refused'), reason: z.string() }),
+  /** `crc`: CRC-32 of the payload. */
+  z.object({ type: z.literal('block'), payload, offset, generation: u32, crc: u32 }),
+  z.object({ type: z.literal('release'), payload }),
+]);
+
+export type AnnouncementMessage = z.output<typeof Announcement>;
+export type TransferMessage = z.output<typeof Transfer>;
+export type BlockMessage = Extract<TransferMessage, { type: 'block' }>;
 export type ToWorkerMessage = z.output<typeof ToWorker>;
 export type FromWorkerMessage = z.output<typeof FromWorker>;
 export type GenerateMessage = Extract<ToWorkerMessage, { type: 'generate' }>;

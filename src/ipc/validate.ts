@@ -7,7 +7,14 @@
 import type * as z from 'zod';
 
 import { ProtocolError } from './codec.ts';
-import { FromWorker, type FromWorkerMessage, ToWorker, type ToWorkerMessage } from './protocol.ts';
+import {
+  FromWorker,
+  type FromWorkerMessage,
+  ToWorker,
+  type ToWorkerMessage,
+  Transfer,
+  type TransferMessage,
+} from './protocol.ts';
 
 export function parseToWorker(value: unknown): ToWorkerMessage {
   return parse(ToWorker, value);
@@ -15,6 +22,10 @@ export function parseToWorker(value: unknown): ToWorkerMessage {
 
 export function parseFromWorker(value: unknown): FromWorkerMessage {
   return parse(FromWorker, value);
+}
+
+export function parseTransfer(value: unknown): TransferMessage {
+  return parse(Transfer, value);
 }
 
 function parse<T>(schema: z.ZodType<T>, value: unknown): T {

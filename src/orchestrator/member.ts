@@ -16,7 +16,7 @@ import type { HeartbeatMessage, LoadedMessage } from '../ipc/protocol.ts';
 import type { ModelSpec } from '../models/spec.ts';
 import type { MemoryAdmission } from './memory/memory-admission.ts';
 import { Recycling } from './recycling.ts';
-import { Replica, type ReplicaEnd, type ReplicaSettings } from './replica.ts';
+import { Replica, type ReplicaEnd, type ReplicaOptions, type ReplicaSettings } from './replica.ts';
 import type { CallListener, GenerateJob, RunningCall } from './running-calls.ts';
 import type { StartGate } from './start-gate.ts';
 import type { ThreadBudget } from './thread-budget.ts';
@@ -37,6 +37,7 @@ export interface MemberOptions {
   /** Requests wait for it. */
   readonly isAwaited: () => boolean;
   readonly spawn: () => WorkerProcess;
+  readonly onArenaFallback: ReplicaOptions['onArenaFallback'];
   readonly onLoading: () => void;
   readonly onReady: (loaded: LoadedMessage, tookMs: number) => void;
   /** It was ready and has died. Its calls are told afterwards. */
@@ -206,6 +207,7 @@ export class Member {
         const { mayEvict, isAwaited } = this.#options;
         await memory?.admit(model, this.id, { mayEvict: mayEvict(), isAwaited, ...loading });
       },
+      onArenaFallback: this.#options.onArenaFallback,
       onLoading: () => {
         begun();
         this.#options.onLoading();

@@ -16,9 +16,11 @@
 import type { Clock } from '../core/clock.ts';
 import { type HearthError, toHearthError, WorkerError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import type { ArenaFallback } from '../core/observer.ts';
 import { Beat } from '../ipc/beat.ts';
 import { BacklogError, openWorkerChannel, type WorkerChannel } from '../ipc/channel.ts';
 import { ProtocolError } from '../ipc/codec.ts';
+import type { Fallback } from '../ipc/outbox.ts';
 import {
   type FromWorkerMessage,
   type HeartbeatMessage,
@@ -43,6 +45,8 @@ export interface ReplicaSettings extends LivenessLimits {
   readonly killTimeoutMs: number;
   /** How long a stream may wait for its reader with its slot held. */
   readonly slowReaderMs: number;
+  /** Where shared memory for large prompts is made. Absent: they go over the channel. */
+  readonly arenaFolder?: string | undefined;
 }
 
 export interface ReplicaOptions {
@@ -64,6 +68,7 @@ export interface ReplicaOptions {
   readonly onReady: (loaded: LoadedMessage) => void;
   /** It was ready and is no more. Calls are told afterwards. */
   readonly onLost: (error: WorkerError) => void;
+  readonly onArenaFallback: (reason: ArenaFallback) => void;
 }
 
 export interface ReplicaEnd {
@@ -115,10 +120,14 @@ export class Replica {
     this.#options = options;
     this.#liveness = new Liveness(settings, clock.nowMs());
     process.readOutput((stream, line) => log.debug({ stream, line }, 'worker output'));
-    this.#channel = openWorkerChannel(process.stream, {
-      onMessage: (message) => this.#receive(message),
-      onClose: (error) => this.#closed(error),
-    });
+    this.#channel = openWorkerChannel(
+      process.stream,
+      {
+        onMessage: (message) => this.#receive(message),
+        onClose: (error) => this.#closed(error),
+      },
+      { arenaFolder: settings.arenaFolder, onFallback: (fallback) => this.#fellBack(fallback) },
+    );
     this.#calls = new RunningCalls({
       send: (message) => this.#channel.send(message),
       liveness: this.#liveness,
@@ -403,6 +412,12 @@ export class Replica {
     void this.#options.process
       .exitsWithin(this.#options.settings.killTimeoutMs)
       .then(() => this.#end(this.#verdict!));
+  }
+
+  #fellBack({ reason, why, isFirst }: Fallback): void {
+    const { log, onArenaFallback } = this.#options;
+    if (isFirst) log.warn({ reason, why }, 'a large prompt cannot go through shared memory');
+    onArenaFallback(reason);
   }
 
   #closed(error: Error | undefined): void {

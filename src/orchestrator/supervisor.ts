@@ -409,7 +409,7 @@ export class Supervisor {
   }
 
   #hire({ isExtra }: { readonly isExtra: boolean }): Member {
-    const { model, settings, clock, log, gate, threads, memory, host } = this.#options;
+    const { model, settings, clock, log, gate, threads, memory, host, observer } = this.#options;
     this.#refusal = undefined;
     this.#file.note();
     this.#hired += 1;
@@ -435,6 +435,7 @@ export class Supervisor {
         host.lost(model.name, number);
       },
       onChange: () => this.#update(),
+      onArenaFallback: (reason) => observer.arenaFallback(reason),
     });
     this.#members.set(number, member);
     void member.ended.then((end) => this.#ended(member, end, isExtra));

@@ -9,9 +9,9 @@
  * Exits  0 asked to · 64 wrong arguments · 70 a fault of ours · 76 the parent broke the protocol ·
  *        SIGKILL by itself when the parent is gone.
  */
-import { Socket } from 'node:net';
 import { parseArgs } from 'node:util';
 
+import { openChannelSocket } from '../ipc/channel-socket.ts';
 import { encodeFrame } from '../ipc/codec.ts';
 import type { HelloMessage } from '../ipc/protocol.ts';
 import { VERSION } from '../ipc/version.ts';
@@ -22,7 +22,7 @@ const CHANNEL_FD = 3;
 const EXIT_USAGE = 64;
 
 const { runId, backend } = readArguments();
-const socket = new Socket({ fd: CHANNEL_FD, readable: true, writable: true });
+const socket = openChannelSocket(CHANNEL_FD);
 // Until the channel takes over: a parent that cannot be written to is gone.
 socket.on('error', killOwnGroup);
 socket.write(

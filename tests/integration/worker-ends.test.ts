@@ -5,7 +5,6 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { VERSION } from '../../src/ipc/version.ts';
 import { HEARTBEAT } from '../support/heartbeat.ts';
-
 import { TestWorker } from './worker-process.ts';
 
 const fixture = (name: string) => [
@@ -210,8 +209,9 @@ describe('bad workers', () => {
     await using worker = new TestWorker(fixture('stops-reading'));
     await worker.load();
     await worker.next('loaded');
-    const path = 'x'.repeat(1024 * 1024);
-    for (let sent = 0; sent < 64 && worker.channel.isOpen; sent++) worker.generate(sent + 1, path);
+    // Not so large that they would wait beside the channel.
+    const text = 'x'.repeat(200 * 1024);
+    for (let sent = 0; sent < 320 && worker.channel.isOpen; sent++) worker.generate(sent + 1, text);
     expect(await worker.closed).toMatchObject({ name: 'BacklogError' });
   });
 

@@ -7,7 +7,12 @@ import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { openWorkerChannel, type WorkerChannel } from '../../src/ipc/channel.ts';
+
+import {
+  type ChannelOptions,
+  openWorkerChannel,
+  type WorkerChannel,
+} from '../../src/ipc/channel.ts';
 import type { FromWorkerMessage, GenerateMessage } from '../../src/ipc/protocol.ts';
 import { VERSION } from '../../src/ipc/version.ts';
 import { HEARTBEAT } from '../support/heartbeat.ts';
@@ -31,7 +36,10 @@ export class TestWorker implements AsyncDisposable {
   readonly scriptPath = join(this.#folder, 'script.json');
   readonly spawnedMs = performance.now();
 
-  constructor(command: readonly string[] = [mainFile, 'worker', '--run-id=r-1', '--backend=fake']) {
+  constructor(
+    command: readonly string[] = [mainFile, 'worker', '--run-id=r-1', '--backend=fake'],
+    options: ChannelOptions = {},
+  ) {
     this.child = spawn(process.execPath, [...command], {
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
       detached: true,
@@ -44,16 +52,17 @@ export class TestWorker implements AsyncDisposable {
     );
     const { promise, resolve } = Promise.withResolvers<Error | undefined>();
     this.closed = promise;
-    this.channel = openWorkerChannel(this.child.stdio[3] as Socket, {
-      onMessage: (message) => {
+    const handlers = {
+      onMessage: (message: FromWorkerMessage) => {
         this.messages.push(message);
         for (const look of this.#waiters) look();
       },
-      onClose: (error) => {
+      onClose: (error?: Error) => {
         resolve(error);
         for (const look of this.#waiters) look();
       },
-    });
+    };
+    this.channel = openWorkerChannel(this.child.stdio[3] as Socket, handlers, options);
   }
 
   /** The first message of a type, now or later, that the test function accepts. */

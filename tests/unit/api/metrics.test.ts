@@ -53,6 +53,14 @@ describe('metrics', () => {
     expect(text).toContain(`outcome="cancelled"} 1\n`);
   });
 
+  test('what could not go through shared memory, by reason, from zero on', async () => {
+    const metrics = new Metrics();
+    metrics.arenaFallback('disk_full');
+    const text = await metrics.render();
+    expect(text).toContain('hearth_arena_fallbacks_total{reason="disk_full"} 1\n');
+    expect(text).toContain('hearth_arena_fallbacks_total{reason="unavailable"} 0\n');
+  });
+
   test('a worker: one state at a time, and steps go on over a restart', async () => {
     const metrics = new Metrics();
     const vitals = { worker: 1, ageMs: 500, rssBytes: 7, gpuBytes: 8, kvUsedTokens: 9 };
