@@ -313,6 +313,13 @@ export class Metrics implements Observer {
     this.#arenaFallbacks.inc({ reason });
   }
 
+  /** Its counters stay: what it did is done. */
+  modelRemoved(model: string): void {
+    for (const state of STATES) this.#workerState.remove({ model, state });
+    for (const state of ['busy', 'free']) this.#slots.remove({ model, state });
+    this.#loaded.remove({ model });
+  }
+
   /** A counter that appears with its first event has no increase to show for it. */
   #beginAtZero(): void {
     for (const priority of PRIORITIES) {

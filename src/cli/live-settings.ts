@@ -27,15 +27,15 @@ import type { Config } from '../config/settings.ts';
 import type { Controls, ReloadReport } from '../core/controls.ts';
 import { RequestError } from '../core/errors.ts';
 import type { Log, LogLevel } from '../core/log.ts';
-import type { ModelEntry } from '../models/catalogue.ts';
+import type { ModelSpec } from '../models/spec.ts';
 import { isOurFault } from './crash.ts';
 import type { LogFilter } from './log.ts';
 
 export interface ServedConfig {
   readonly config: Config;
   readonly settings: readonly Setting[];
-  /** Those that are configured, by file or by flag. */
-  readonly models: readonly ModelEntry[];
+  /** Those that are configured, by file or by flag, the default first. */
+  readonly models: readonly ModelSpec[];
 }
 
 export interface LiveSettingsOptions {
@@ -47,16 +47,21 @@ export interface LiveSettingsOptions {
   /** Throws, and changes nothing, when nobody could use the server with these keys. */
   readonly setKeys: (keys: Config['keys']) => void;
   readonly setLimits: (config: Config) => void;
+  readonly setModels: (models: readonly ModelSpec[]) => void;
   readonly log: Log;
 }
+
+const NO_CHANGES: ReloadReport['models'] = { added: [], removed: [], changed: [] };
 
 export class LiveSettings implements Controls {
   readonly #options: LiveSettingsOptions;
   #values: Values;
+  #models: readonly ModelSpec[];
 
   constructor(options: LiveSettingsOptions) {
     this.#options = options;
     this.#values = toValues(options.served.settings);
+    this.#models = options.served.models;
   }
 
   get logLevel(): LogLevel {
@@ -79,16 +84,23 @@ export class LiveSettings implements Controls {
   }
 
   #reload(): ReloadReport {
-    const { served, read } = this.#options;
-    const { config, settings, models } = read();
+    const { config, settings, models } = this.#options.read();
     const values = toValues(settings);
     const { live, fixed } = compareValues(this.#values, values);
+    const changes = compareModels(this.#models, models);
+    const isChanged = Object.values(changes).some((names) => names.length > 0);
+    // Without any, a start serves one that may have to be fetched first.
+    const mustStay = isChanged && models.length === 0;
     this.#apply(config, live);
+    if (isChanged && !mustStay) {
+      this.#options.setModels(models);
+      this.#models = models;
+    }
     this.#values = applyLive(this.#values, values);
     const report = {
       applied: live,
-      refused: fixed,
-      models: compareModels(served.models, models),
+      refused: mustStay ? [...fixed, 'models'] : fixed,
+      models: mustStay ? NO_CHANGES : changes,
     };
     this.#tell(report);
     return report;
@@ -109,7 +121,7 @@ export class LiveSettings implements Controls {
       log.warn({ refused }, 'settings changed that need a restart: they stay');
     const { added, removed, changed } = models;
     if (added.length + removed.length + changed.length > 0) {
-      log.warn({ added, removed, changed }, 'models changed: restart to apply');
+      log.info({ added, removed, changed }, 'models changed');
     }
   }
 }

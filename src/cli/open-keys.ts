@@ -18,13 +18,15 @@ export interface Keys extends Disposable {
   readonly usageBook: UsageBook;
   /** Throws as `openKeys` does; then the keys of before hold. */
   setConfigured(configured: Config['keys']): void;
+  /** Of the table: a key that may use others is warned of. */
+  setModels(models: readonly string[]): void;
 }
 
 const LOOPBACK = /^(localhost|::1|127\..+)$/;
 
 export function openKeys(
   { server, keys: configured, paths }: Config,
-  models: readonly string[],
+  served: readonly string[],
   { clock, log }: { readonly clock: Clock; readonly log: Log },
 ): Keys {
   const file = new KeyFile(paths.stateDir);
@@ -41,6 +43,7 @@ export function openKeys(
         `will not listen on ${reachable[0]}, where other machines can reach it, without an API key. Make one with "hearth key add NAME", or listen on 127.0.0.1.`,
       );
     };
+    let models = served;
     const warnOfUnknownModels = () => {
       for (const { name, models: allowed = [] } of gate.valid) {
         const unknown = allowed.filter((model) => !models.includes(model));
@@ -59,6 +62,10 @@ export function openKeys(
         assertSomebodyMayCome(keys);
         if (keys.length > 0) file.make();
         gate.setConfigured(keys);
+        warnOfUnknownModels();
+      },
+      setModels: (newer) => {
+        models = newer;
         warnOfUnknownModels();
       },
       [Symbol.dispose]: () => {

@@ -26,7 +26,7 @@ export function describeReload({ applied, refused, models }: ReloadReport): stri
   const lines = [
     ...(applied.length > 0 ? [`applied: ${applied.join(', ')}`] : []),
     ...(refused.length > 0 ? [`needs a restart: ${refused.join(', ')}`] : []),
-    ...(changes.length > 0 ? [`models need a restart: ${changes.join('; ')}`] : []),
+    ...(changes.length > 0 ? [`models: ${changes.join('; ')}`] : []),
   ];
   return lines.length === 0 ? 'nothing has changed\n' : `${lines.join('\n')}\n`;
 }

@@ -15,7 +15,7 @@ import { createLog, type LogFilter } from './log.ts';
 import { Progress } from './progress.ts';
 import { type ConfigFlags, readConfig } from './read-config.ts';
 import { ServeReport } from './serve-report.ts';
-import { configuredEntries, configuredModels, findServedModels } from './served-models.ts';
+import { configuredModels, findServedModels } from './served-models.ts';
 import { type RunningServer, startServer } from './start-server.ts';
 import { aborted, watchStopSignals } from './stop-signals.ts';
 import { readVersion } from './version.ts';
@@ -59,7 +59,7 @@ export async function serve(flags: ServeFlags, context: CliContext): Promise<num
       log,
       live: {
         filter,
-        served: { config, settings, models: configuredEntries(config, flags.model, context) },
+        served: { config, settings, models: configuredModels(config, flags.model, context) },
         read: () => readServed(flags, context),
       },
       onModel: (model) => report.model(model),
@@ -97,6 +97,5 @@ export async function serve(flags: ServeFlags, context: CliContext): Promise<num
 /** Throws what a start would end with, about models too. */
 function readServed(flags: ServeFlags, context: CliContext): ServedConfig {
   const { config, settings } = readConfig(flags, context);
-  configuredModels(config, flags.model, context);
-  return { config, settings, models: configuredEntries(config, flags.model, context) };
+  return { config, settings, models: configuredModels(config, flags.model, context) };
 }

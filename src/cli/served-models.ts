@@ -31,8 +31,7 @@ export function configuredModels(
   return toSpecs(configuredEntries(config, modelFlags, context), config);
 }
 
-/** As the user describes them. */
-export function configuredEntries(
+function configuredEntries(
   config: Config,
   modelFlags: readonly string[] | undefined,
   { folders }: CliContext,

@@ -104,7 +104,9 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     ]);
     const clock = systemClock;
     const names = models.map(({ name }) => name);
-    const { gate, usageBook, setConfigured } = held.use(openKeys(config, names, { clock, log }));
+    const { gate, usageBook, setConfigured, setModels } = held.use(
+      openKeys(config, names, { clock, log }),
+    );
     const metrics = new WatchedMetrics((name) => {
       const info = orchestrator.models().find((model) => model.name === name);
       if (info) onModel(info);
@@ -147,6 +149,10 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
           const { queueDepthWarn } = newer;
           orchestrator.setLimits({ limits: newer, queueDepthWarn, rateLimits: newerRates });
           bodyMaxBytes = newer.bodyMaxBytes;
+        },
+        setModels: (newer) => {
+          orchestrator.setModels(newer);
+          setModels(newer.map(({ name }) => name));
         },
         log,
       });

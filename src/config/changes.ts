@@ -2,7 +2,7 @@
  * What a newer configuration would change on a running server. Pure.
  *
  *   API keys, limits, rate limits, the log level   live: they are applied
- *   models                                         compared one by one
+ *   models, and what holds for all of them         live: compared one by one
  *   everything else                                fixed: it holds from the next start on
  *
  * Errors  none.
@@ -29,7 +29,7 @@ export interface ModelChanges {
   readonly changed: readonly string[];
 }
 
-const LIVE = /^(keys|log\.level|(limits|rate_limit)\..+)$/;
+const LIVE = /^(keys|log\.level|worker\.llama_path|(limits|rate_limit|model_defaults)\..+)$/;
 /** Of what is loaded: less of it would have to end a model. */
 const FIXED = new Set(['limits.memory_budget_bytes']);
 

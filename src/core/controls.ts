@@ -19,7 +19,7 @@ export interface ReloadReport {
   readonly applied: readonly string[];
   /** They need a restart, and are as they were. */
   readonly refused: readonly string[];
-  /** They need a restart, too. */
+  /** New ones are loaded as at a start, workers of changed ones replaced, removed ones go when nobody uses them. */
   readonly models: {
     readonly added: readonly string[];
     readonly removed: readonly string[];

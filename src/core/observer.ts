@@ -62,6 +62,8 @@ export interface Observer {
   /** Unloaded to make room for another one. */
   evicted(model: string): void;
   modelLoaded(model: string, loadMs: number): void;
+  /** It is no more in the table. */
+  modelRemoved(model: string): void;
   /** A large prompt went to its worker over the channel, because shared memory could not be used. */
   arenaFallback(reason: ArenaFallback): void;
 }
@@ -86,5 +88,6 @@ export const silentObserver: Observer = {
   workerVitals: nothing,
   evicted: nothing,
   modelLoaded: nothing,
+  modelRemoved: nothing,
   arenaFallback: nothing,
 };

@@ -28,8 +28,8 @@ export interface ModelSpec {
   readonly threads: 'auto' | number;
   /** False: the first request loads it. */
   readonly preload: boolean;
-  /** Unloaded after so long without a request; infinite or undefined: never. */
-  readonly keepAliveMs: number | undefined;
+  /** Unloaded after so long without a request; infinite: never. */
+  readonly keepAliveMs: number;
   /** Never unloaded for another model. */
   readonly pin: boolean;
   readonly gpu: 'auto' | 'metal' | 'cuda' | 'vulkan' | 'off';

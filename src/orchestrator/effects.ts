@@ -62,6 +62,10 @@ export type SchedulerEvent =
   | { readonly type: 'failed'; readonly model: string }
   /** A failed model is tried again: requests may wait for it. */
   | { readonly type: 'revived'; readonly model: string }
+  /** A model that requests may come for from now on. Idempotent. */
+  | { readonly type: 'added'; readonly model: string }
+  /** Nothing waits or runs for it, and nothing more will come. */
+  | { readonly type: 'removed'; readonly model: string }
   /** Nothing new; what is queued and running goes on. */
   | { readonly type: 'drain' }
   /** Drops everything that waits. */

@@ -83,6 +83,8 @@ export class Loop {
   #limits: LoopLimits;
   readonly #scheduler: Scheduler;
   readonly #allowance: Allowance;
+  /** Those that requests may come for, in the order of the table. */
+  #models: readonly string[];
   readonly #calls = new Map<number, Call>();
   readonly #inbox: SchedulerEvent[] = [];
   readonly #poison = new PoisonList();
@@ -99,6 +101,7 @@ export class Loop {
   constructor(options: LoopOptions) {
     this.#options = options;
     this.#limits = options;
+    this.#models = options.models;
     this.#scheduler = new Scheduler(options.models, options.limits, this.#effects());
     this.#allowance = new Allowance(options);
   }
@@ -109,6 +112,16 @@ export class Loop {
     this.#scheduler.setLimits(limits.limits);
     this.#allowance.setLimits(limits.rateLimits);
     this.post({ type: 'tick' });
+  }
+
+  /** In their order. Those that are no more among them are to be forgotten, once nobody waits for them. */
+  setModels(models: readonly string[]): void {
+    this.#models = models;
+    for (const model of models) this.post({ type: 'added', model });
+  }
+
+  forgetModel(model: string): void {
+    this.post({ type: 'removed', model });
   }
 
   /** Requests that wait or run. */
@@ -469,9 +482,9 @@ export class Loop {
   }
 
   queue(): QueueInfo {
-    const { models, clock } = this.#options;
+    const { clock } = this.#options;
     const { limits } = this.#limits;
-    const [scheduler, calls] = [this.#scheduler, this.#calls];
+    const [models, scheduler, calls] = [this.#models, this.#scheduler, this.#calls];
     return reportQueue({ scheduler, models, limits, calls, nowMs: clock.nowMs() });
   }
 

@@ -79,7 +79,10 @@ const TICKS_PER_HEARTBEAT = 4;
 export class Orchestrator implements Engine, Operator, AsyncDisposable {
   readonly #options: OrchestratorOptions;
   readonly #loop: Loop;
-  readonly #supervisors = new Map<string, Supervisor>();
+  #supervisors: ReadonlyMap<string, Supervisor>;
+  /** No more in the table; gone as soon as nobody uses them. */
+  readonly #retired = new Map<string, Supervisor>();
+  readonly #makeSupervisor: (model: ModelSpec) => Supervisor;
   #ticker: NodeJS.Timeout | undefined;
   #tickedMs = 0;
   #closing: Promise<void> | undefined;
@@ -98,7 +101,7 @@ export class Orchestrator implements Engine, Operator, AsyncDisposable {
       clock,
       log,
       observer,
-      deskOf: (model) => this.#supervisors.get(model)!,
+      deskOf: (model) => this.#supervisors.get(model) ?? this.#retired.get(model)!,
     });
     const gate = new StartGate({ max: STARTING_MAX, waitMs: STARTING_WAIT_MS });
     const memory =
@@ -113,8 +116,8 @@ export class Orchestrator implements Engine, Operator, AsyncDisposable {
     const threads = new ThreadBudget(options.cores);
     const settings = { slowReaderMs: SLOW_READER_MS, ...worker };
     const host = this.#host();
-    for (const model of models) {
-      const supervisor = new Supervisor({
+    this.#makeSupervisor = (model) =>
+      new Supervisor({
         model,
         settings,
         clock,
@@ -128,15 +131,14 @@ export class Orchestrator implements Engine, Operator, AsyncDisposable {
         prespawned: prespawned?.get(model.name),
         host,
       });
-      this.#supervisors.set(model.name, supervisor);
-    }
+    this.#supervisors = new Map(models.map((model) => [model.name, this.#makeSupervisor(model)]));
   }
 
   /** Spawns the workers of all models. Resolves when they are spawned, not when they are loaded. */
   async start(): Promise<void> {
     const { worker, clock } = this.#options;
     if (this.#ticker !== undefined || this.#closing || this.#stopping) return;
-    for (const supervisor of this.#supervisors.values()) supervisor.start();
+    for (const supervisor of this.#all) supervisor.start();
     this.#tickedMs = clock.nowMs();
     const intervalMs = Math.max(1, worker.heartbeatIntervalMs / TICKS_PER_HEARTBEAT);
     this.#ticker = setInterval(() => this.#tick(intervalMs), intervalMs);
@@ -160,7 +162,7 @@ export class Orchestrator implements Engine, Operator, AsyncDisposable {
   }
 
   workers(): readonly WorkerInfo[] {
-    return [...this.#supervisors.values()].flatMap(({ workers }) => workers);
+    return this.#all.flatMap(({ workers }) => workers);
   }
 
   async load(model: string): Promise<ModelInfo> {
@@ -209,12 +211,52 @@ export class Orchestrator implements Engine, Operator, AsyncDisposable {
   }
 
   #evictable(): readonly Evictable[] {
-    return [...this.#supervisors.values()].flatMap(({ evictable }) => evictable ?? []);
+    return this.#all.flatMap(({ evictable }) => evictable ?? []);
   }
 
   async #evict(model: string): Promise<void> {
     this.#options.observer.evicted(model);
-    await this.#supervisor(model).evict();
+    await (this.#supervisors.get(model) ?? this.#retired.get(model))?.evict();
+  }
+
+  /**
+   * Another table of models holds from now on, the default model first. New ones are loaded as at the start; workers of
+   * those that changed are replaced; those that are gone take nothing new, and go when nobody uses them.
+   */
+  setModels(models: readonly ModelSpec[]): void {
+    const next = new Map<string, Supervisor>();
+    const before = new Map([...this.#retired, ...this.#supervisors]);
+    const added: Supervisor[] = [];
+    for (const model of models) {
+      const { name } = model;
+      const known = before.get(name);
+      const supervisor = known ?? this.#makeSupervisor(model);
+      if (known === undefined) added.push(supervisor);
+      next.set(name, supervisor);
+    }
+    for (const [name, supervisor] of this.#supervisors) {
+      if (!next.has(name)) this.#retired.set(name, supervisor);
+    }
+    for (const name of next.keys()) this.#retired.delete(name);
+    this.#supervisors = next;
+    this.#loop.setModels([...next.keys()]);
+    for (const model of models) before.get(model.name)?.reconfigure(model);
+    for (const supervisor of added) supervisor.start();
+  }
+
+  /** Its worker goes, and then the last that is known of it. */
+  async #forget(model: string, supervisor: Supervisor): Promise<void> {
+    await supervisor.unload({ drainMs: 0, isHeld: false });
+    // It may have come back into the table meanwhile, or a request got in before it left it.
+    if (this.#retired.get(model) !== supervisor || !supervisor.isUnused) return;
+    this.#retired.delete(model);
+    await supervisor.close();
+    this.#loop.forgetModel(model);
+    this.#options.observer.modelRemoved(model);
+  }
+
+  get #all(): readonly Supervisor[] {
+    return [...this.#supervisors.values(), ...this.#retired.values()];
   }
 
   #supervisor(model: string): Supervisor {
@@ -246,7 +288,7 @@ export class Orchestrator implements Engine, Operator, AsyncDisposable {
     const error = reason instanceof HearthError ? reason : refusals.draining(reason);
     this.#stopping ??= this.#stop(error, (supervisor) => supervisor.destroy());
     // A stop in good order that is under way is cut short.
-    await Promise.all([...this.#supervisors.values()].map((supervisor) => supervisor.destroy()));
+    await Promise.all(this.#all.map((supervisor) => supervisor.destroy()));
     await this.#stopping;
   }
 
@@ -257,7 +299,7 @@ export class Orchestrator implements Engine, Operator, AsyncDisposable {
   async #drain(): Promise<void> {
     const { log, worker } = this.#options;
     this.#loop.post({ type: 'drain' });
-    for (const supervisor of this.#supervisors.values()) supervisor.drain();
+    for (const supervisor of this.#all) supervisor.drain();
     log.info({ requests: this.#loop.size }, 'draining');
     await this.#idleWithin(worker.drainTimeoutMs);
     this.#stopping ??= this.#stop(refusals.draining(), (supervisor) => supervisor.close());
@@ -276,7 +318,7 @@ export class Orchestrator implements Engine, Operator, AsyncDisposable {
     clearInterval(this.#ticker);
     if (this.#loop.size > 0) log.warn({ requests: this.#loop.size }, 'ending requests');
     this.#loop.failAll(error);
-    await Promise.all([...this.#supervisors.values()].map(end));
+    await Promise.all(this.#all.map(end));
     this.#loop.end();
     log.info({}, 'workers ended');
   }
@@ -307,9 +349,12 @@ export class Orchestrator implements Engine, Operator, AsyncDisposable {
     // Late by more than a period: the machine slept, or this process was stopped.
     const isLate = nowMs - this.#tickedMs > intervalMs + heartbeatIntervalMs;
     this.#tickedMs = nowMs;
-    for (const [model, supervisor] of this.#supervisors) {
+    for (const supervisor of this.#all) {
       supervisor.tick(nowMs, isLate);
-      this.#loop.tellPositions(model);
+      this.#loop.tellPositions(supervisor.info.name);
+    }
+    for (const [model, supervisor] of this.#retired) {
+      if (supervisor.isUnused) void this.#forget(model, supervisor);
     }
   }
 }

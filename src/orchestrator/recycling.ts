@@ -19,6 +19,7 @@ export type RecycleReason =
   | 'max_requests'
   | 'memory_threshold'
   | 'memory_drift'
+  | 'configuration'
   | 'manual';
 
 export interface Age {
@@ -41,7 +42,12 @@ export class Recycling {
   }
 
   /** Why it is due, or undefined when it is not. Looked at often: it learns from what it is shown. */
-  due({ ageMs, served, active, bytes }: Age): Exclude<RecycleReason, 'manual'> | undefined {
+  due({
+    ageMs,
+    served,
+    active,
+    bytes,
+  }: Age): Exclude<RecycleReason, 'manual' | 'configuration'> | undefined {
     const { afterMs, afterRequests, aboveBytes, driftBytes } = this.#limits;
     if (afterMs !== undefined && ageMs >= afterMs) return 'ttl_expired';
     if (afterRequests !== undefined && served >= afterRequests) return 'max_requests';

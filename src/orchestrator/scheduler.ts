@@ -60,10 +60,7 @@ export class Scheduler {
   constructor(models: readonly string[], limits: SchedulerLimits, effects: Effects) {
     this.#limits = limits;
     this.#effects = effects;
-    for (const name of models) {
-      const slots = new ModelSlots(limits, (tenant) => this.#slotsOf.get(tenant) ?? 0);
-      this.#models.set(name, { slots, hasFailed: false });
-    }
+    for (const name of models) this.#add(name);
   }
 
   /** Holds from now on, also for those that wait; a `tick` drops whose time is up by it. */
@@ -159,6 +156,12 @@ export class Scheduler {
       case 'revived':
         this.#model(event.model).hasFailed = false;
         break;
+      case 'added':
+        this.#add(event.model);
+        break;
+      case 'removed':
+        this.#removeModel(event.model);
+        break;
       case 'drain':
         this.#isDraining = true;
         break;
@@ -168,6 +171,20 @@ export class Scheduler {
       default:
         assertNever(event);
     }
+  }
+
+  #add(name: string): void {
+    if (this.#models.has(name)) return;
+    const slots = new ModelSlots(this.#limits, (tenant) => this.#slotsOf.get(tenant) ?? 0);
+    this.#models.set(name, { slots, hasFailed: false });
+  }
+
+  #removeModel(name: string): void {
+    const { slots } = this.#model(name);
+    if (slots.counts.busy > 0 || slots.queue.length > 0) {
+      throw new BugError(`Model ${name} was removed while requests wait or run`);
+    }
+    this.#models.delete(name);
   }
 
   #submit(event: Extract<SchedulerEvent, { type: 'submitted' }>, nowMs: number): void {

@@ -32,6 +32,8 @@
  *
  * Errors  none but those of `recycle`: what goes wrong is a state with a reason, and events to the host.
  */
+import { isDeepStrictEqual } from 'node:util';
+
 import type { Clock } from '../core/clock.ts';
 import type { ModelInfo, ModelState } from '../core/engine.ts';
 import type { HearthError } from '../core/errors.ts';
@@ -106,9 +108,9 @@ const AGAIN_MS = 60_000;
 const PATIENCE_MS = 86_400_000;
 
 export class Supervisor {
-  readonly #options: SupervisorOptions;
+  #options: SupervisorOptions;
   readonly #restarts: Restarts;
-  readonly #file: FileWatch;
+  #file: FileWatch;
   readonly #createdS = Math.floor(Date.now() / 1_000);
   readonly #members = new Map<number, Member>();
   /** Of members; they are numbered from 1. */
@@ -297,6 +299,33 @@ export class Supervisor {
     this.#reconcile();
   }
 
+  /**
+   * Another description of the model holds from now on. Workers for whom that makes a difference are replaced, one
+   * after the other, as `recycle` does it; those that do not serve yet are started anew.
+   */
+  reconfigure(model: ModelSpec): void {
+    const before = this.#options.model;
+    this.#options = { ...this.#options, model };
+    this.#replicasMax = model.replicas;
+    const surplus = this.#staying.slice(model.replicas);
+    for (const member of surplus) this.#dismiss(member);
+    for (const member of surplus) void this.#leave(member, PATIENCE_MS);
+    if (!isDeepStrictEqual(workerPart(before), workerPart(model))) {
+      this.#file = new FileWatch(model.path);
+      this.#mend();
+      for (const member of this.#staying) if (!member.isServing) void member.destroy();
+      void this.#renew(this.#serving);
+    }
+    this.#reconcile();
+  }
+
+  async #renew(members: readonly Member[]): Promise<void> {
+    for (const member of members) {
+      while (this.#replacing !== undefined) await this.#replacing;
+      if (member.isServing) await this.#replace(member, 'configuration');
+    }
+  }
+
   /** Ends one worker for good. The last one: as `unload` with `isHeld`. */
   async stop(worker: string, drainMs: number): Promise<void> {
     const member = [...this.#members.values()].find(({ id }) => id === worker);
@@ -326,6 +355,12 @@ export class Supervisor {
         throw refusals.modelFailed(model.name, { reason: end.reason, retryAfterMs: undefined });
       }
     }
+  }
+
+  /** Nobody asks for it, and nobody waits. */
+  get isUnused(): boolean {
+    const { host, model } = this.#options;
+    return this.#active === 0 && host.waiting(model.name) === 0;
   }
 
   /** Workers are spawned soon after this. Idempotent. */
@@ -629,7 +664,7 @@ export class Supervisor {
   #unloadWhenIdle(nowMs: number): void {
     const { host, model } = this.#options;
     const { keepAliveMs } = model;
-    if (keepAliveMs === undefined || this.#state !== 'ready') return;
+    if (this.#state !== 'ready') return;
     if (this.#active > 0 || host.waiting(model.name) > 0) this.#usedMs = nowMs;
     if (nowMs - this.#usedMs >= keepAliveMs) void this.unload({ drainMs: 0, isHeld: false });
   }
@@ -714,6 +749,12 @@ export class Supervisor {
     if (this.#isWanted) return 'starting';
     return this.#isHeld ? 'stopped' : 'unloaded';
   }
+}
+
+/** What a worker is made of, against what only its supervisor goes by. */
+function workerPart(model: ModelSpec): Partial<ModelSpec> {
+  const { preload: _, pin: __, keepAliveMs: ___, replicas: ____, defaults: _____, ...part } = model;
+  return part;
 }
 
 function oneLine(text: string): string {

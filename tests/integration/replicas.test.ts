@@ -4,6 +4,7 @@
  */
 import { afterEach, describe, expect, test } from 'vitest';
 
+import type { ModelSpec } from '../../src/models/spec.ts';
 import { isAlive, Orchestra, type Setup } from '../support/orchestra.ts';
 
 const FAST = { heartbeatIntervalMs: 50 };
@@ -230,5 +231,65 @@ describe('the threads of the machine', () => {
     await band.until(() => threadsOf(band).join() === '4,3');
     await band.orchestrator.unload('a');
     await band.until(() => threadsOf(band).join() === '7');
+  });
+});
+
+/** Fault 28. */
+describe('another table of models', () => {
+  const spec = (band: Orchestra, name: string, more: Partial<ModelSpec> = {}): ModelSpec => ({
+    ...band.specs.find((one) => one.name === 'a')!,
+    name,
+    ...more,
+  });
+
+  test('a new one is loaded, a removed one ends what it does, and the order is that of the table', async () => {
+    const band = await make({ slots: 1 }).ready();
+    const running = band.ask('[[slow:10]][[tokens:40]]x');
+    await band.until(() => band.count('firstToken') === 1);
+    const waiting = band.ask('behind it');
+    band.write('b', {});
+    band.orchestrator.setModels([spec(band, 'b', { path: band.path('b') })]);
+    expect(band.orchestrator.models().map(({ name }) => name)).toEqual(['b']);
+    expect((await band.ask('late')).error?.code).toBe('model_not_found');
+    expect((await band.ask('there', { model: 'b' })).text).toBe('there');
+    expect((await running).error).toBeUndefined();
+    expect((await waiting).text).toBe('behind it');
+    await band.until(() => band.count('modelRemoved') === 1);
+    expect(isAlive(band.pids[0]!)).toBe(false);
+    band.orchestrator.setModels([spec(band, 'a'), spec(band, 'b', { path: band.path('b') })]);
+    expect((await band.ask('back')).text).toBe('back');
+  });
+
+  test('a changed one is replaced by the new one, and no request fails', async () => {
+    const band = await make({ slots: 2 }).ready();
+    const asks = Array.from({ length: 20 }, (_, index) => band.ask(`[[tokens:9]]${index}`));
+    band.write('other', { reply: { kind: 'count', to: 3 } });
+    band.orchestrator.setModels([spec(band, 'a', { path: band.path('other'), slots: 3 })]);
+    expect((await Promise.all(asks)).map(({ error }) => error)).toEqual(Array(20).fill(undefined));
+    await band.until(
+      () => band.count('workerRecycled', ([, reason]) => reason === 'configuration') === 1,
+    );
+    await band.until(() => serving(band).join() === 'a-2');
+    expect((await band.ask('x')).text).toMatch(/1.*2.*3/);
+    expect(band.orchestrator.models()[0]).toMatchObject({ slots: 3 });
+  });
+
+  test('more and fewer replicas of one', async () => {
+    const band = await make({ replicas: 1 }).ready();
+    band.orchestrator.setModels([spec(band, 'a', { replicas: 3 })]);
+    await band.until(() => serving(band).length === 3);
+    band.orchestrator.setModels([spec(band, 'a', { replicas: 1 })]);
+    await band.until(() => band.orchestrator.workers().length === 1);
+    expect(serving(band)).toEqual(['a-1']);
+    expect(band.count('workerRecycled')).toBe(0);
+  });
+
+  test('one that has failed is tried with the new description', async () => {
+    const band = make({ models: { a: { failLoad: 'teapot' } } });
+    await band.orchestrator.start();
+    await band.until(() => stateOf(band) === 'failed');
+    band.write('good', {});
+    band.orchestrator.setModels([spec(band, 'a', { path: band.path('good') })]);
+    expect((await band.ask('well')).text).toBe('well');
   });
 });

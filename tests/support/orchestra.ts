@@ -54,6 +54,8 @@ export interface Heard {
 
 export class Orchestra {
   readonly orchestrator: Orchestrator;
+  /** What it was made with. */
+  readonly specs: readonly ModelSpec[];
   readonly lines: LogLine[] = [];
   /** Every call of the observer: its name and its arguments. */
   readonly seen: (readonly [name: string, ...args: unknown[]])[] = [];
@@ -68,7 +70,7 @@ export class Orchestra {
     preload = true,
     pinned = [],
     memoryBudgetBytes,
-    keepAliveMs,
+    keepAliveMs = Number.POSITIVE_INFINITY,
     replicas = 1,
     threads = 1,
     cores = 2,
@@ -80,23 +82,24 @@ export class Orchestra {
     prespawned,
   }: Setup = {}) {
     for (const [name, script] of Object.entries(models)) this.write(name, script);
+    this.specs = Object.keys(models).map((name) => ({
+      name,
+      backend: 'fake' as const,
+      path: this.path(name),
+      slots,
+      highSpare,
+      contextTokens: 4_096,
+      threads,
+      preload,
+      replicas,
+      recycle,
+      pin: pinned.includes(name),
+      keepAliveMs,
+      gpu: 'off' as const,
+      defaults: {},
+    }));
     this.orchestrator = new Orchestrator({
-      models: Object.keys(models).map((name) => ({
-        name,
-        backend: 'fake',
-        path: this.path(name),
-        slots,
-        highSpare,
-        contextTokens: 4_096,
-        threads,
-        preload,
-        replicas,
-        recycle,
-        pin: pinned.includes(name),
-        keepAliveMs,
-        gpu: 'off',
-        defaults: {},
-      })),
+      models: this.specs,
       limits: {
         queueDepthMax: 1_000,
         queueDepthHighSpare: 0,

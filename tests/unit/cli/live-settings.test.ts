@@ -5,13 +5,14 @@ import { describeReload } from '../../../src/cli/reload.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import type { RequestError } from '../../../src/core/errors.ts';
 import type { Log, LogFields, LogLevel } from '../../../src/core/log.ts';
+import { makeCatalogue } from '../../../src/models/catalogue.ts';
 
 const folders = { homeDir: '/h', workDir: '/w', configDir: '/c', stateDir: '/s', modelsDir: '/m' };
 
 function served(text: string): ServedConfig {
   const file = { path: '/w/hearth.toml', text };
   const { config, settings } = loadConfig({ file, environment: {}, folders, memoryBytes: 32e9 });
-  return { config, settings, models: config.models };
+  return { config, settings, models: makeCatalogue(config.models, config.modelDefaults) };
 }
 
 /** A server with a file that the test writes, and what it was told. */
@@ -39,6 +40,7 @@ function setUp(text = '') {
       told.push(['keys', keys.map(({ name }) => name)]);
     },
     setLimits: ({ limits }) => told.push(['limits', limits.queueDepthMax]),
+    setModels: (models) => told.push(['models', models.map(({ name }) => name)]),
     log,
   });
   return { place, told, lines, filter, live };
@@ -60,6 +62,7 @@ describe('reload', () => {
     expect(told).toEqual([
       ['keys', ['k']],
       ['limits', 7],
+      ['models', ['a']],
     ]);
     expect(filter.level).toBe('error');
     expect(lines).toEqual([
@@ -69,16 +72,26 @@ describe('reload', () => {
         'configuration read again',
       ],
       ['warn', { refused: ['server.port'] }, 'settings changed that need a restart: they stay'],
-      ['warn', models, 'models changed: restart to apply'],
+      ['info', models, 'models changed'],
     ]);
-    expect(live.reload()).toEqual({ applied: [], refused: ['server.port'], models });
-    expect(told).toHaveLength(2);
+    expect(live.reload()).toEqual({ applied: [], refused: ['server.port'], models: NO_MODELS });
+    expect(told).toHaveLength(3);
+    // Without a model a start would fetch one.
     place.text = '';
-    expect(live.reload()).toMatchObject({ refused: [], models: NO_MODELS });
-    expect(told.slice(2)).toEqual([
+    expect(live.reload()).toMatchObject({ refused: ['models'], models: NO_MODELS });
+    expect(told.slice(3)).toEqual([
       ['keys', []],
       ['limits', 100],
     ]);
+  });
+
+  test('models are compared with all that holds for them', () => {
+    const { place, told, live } = setUp('[models.a]\npath = "a.gguf"\n[models.b]\npath = "b.gguf"');
+    const rest = '[models.b]\npath = "b.gguf"\n[models.c]\npath = "c.gguf"';
+    place.text = `[model_defaults]\nslots = 9\n${rest}`;
+    const models = { added: ['c'], removed: ['a'], changed: ['b'] };
+    expect(live.reload()).toEqual({ applied: ['model_defaults.slots'], refused: [], models });
+    expect(told).toEqual([['models', ['b', 'c']]]);
   });
 
   test('a file with an error changes nothing, and says what a start would', () => {
@@ -135,6 +148,6 @@ test('hearth reload says it in lines', () => {
   expect(
     describeReload({ applied: ['keys'], refused: ['server.host', 'server.port'], models }),
   ).toBe(
-    'applied: keys\nneeds a restart: server.host, server.port\nmodels need a restart: added a, b; changed c\n',
+    'applied: keys\nneeds a restart: server.host, server.port\nmodels: added a, b; changed c\n',
   );
 });

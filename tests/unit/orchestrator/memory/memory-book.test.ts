@@ -26,7 +26,7 @@ function spec(more: Partial<ModelSpec> = {}): ModelSpec {
     contextTokens: 8192,
     threads: 2,
     preload: true,
-    keepAliveMs: undefined,
+    keepAliveMs: Number.POSITIVE_INFINITY,
     pin: false,
     gpu: 'auto',
     defaults: {},
