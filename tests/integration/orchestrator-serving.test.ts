@@ -57,7 +57,7 @@ describe('Orchestrator', () => {
           .map((entry) => entry.split('=')[0])
           .filter(Boolean)
           .sort(),
-      ).toEqual(['PATH', 'UV_THREADPOOL_SIZE']);
+      ).toEqual(['HEARTH_HEARTBEAT_CONFIG', 'PATH', 'UV_THREADPOOL_SIZE']);
     }
     expect(band.orchestrator.models().map(({ name, state }) => [name, state])).toEqual([
       ['a', 'ready'],
