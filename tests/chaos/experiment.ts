@@ -12,6 +12,10 @@ export interface Experiment {
   /** Arguments of the server. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** `run` starts the server itself, once the folder is as it has to be. */
+  readonly startsItself?: boolean;
+  /** Why it cannot be run on this machine; undefined where it can. */
+  readonly cannotRun?: () => string | undefined;
   /** Returns how often the fault took effect, and what was wrong beyond the history. */
   readonly run: (
     world: World,
@@ -28,7 +32,7 @@ export async function runExperiment(
 ): Promise<readonly string[]> {
   const problems: string[] = [];
   try {
-    await world.start(experiment.args, experiment.env);
+    if (experiment.startsItself !== true) await world.start(experiment.args, experiment.env);
     const { faults, problems: found = [] } = await experiment.run(world);
     if (faults === 0) problems.push('the fault took no effect');
     problems.push(...found, ...checkHistory(world.outcomes, experiment.rules));

@@ -24,6 +24,11 @@ const iterations = Number(values.iterations);
 const only = values.only?.split(',').map(Number);
 let failures = 0;
 for (const experiment of EXPERIMENTS.filter(({ number }) => only?.includes(number) ?? true)) {
+  const reason = experiment.cannotRun?.();
+  if (reason !== undefined) {
+    console.log(`${experiment.number}. ${experiment.name}: not run, ${reason}`);
+    continue;
+  }
   const startedMs = performance.now();
   const wrong: string[] = [];
   for (let iteration = 0; iteration < iterations; iteration++) {
