@@ -108,7 +108,8 @@ export const STATE: readonly Experiment[] = [
     rules: { mayFailWith: [] },
     run: async (world) => {
       using home = new CliHome();
-      const challenge = () => home.start(serveArgs(world, home));
+      await using challengers = new AsyncDisposableStack();
+      const challenge = () => challengers.use(home.start(serveArgs(world, home)));
       const problems: string[] = [];
       const owner = world.serverPid();
       const asking = world.load({ clients: 2, requests: 8 });
@@ -123,6 +124,8 @@ export const STATE: readonly Experiment[] = [
       const restarts = await world.metric(RESTARTS);
       if (restarts !== 0) problems.push(`${restarts} workers were killed`);
       problems.push(...(await atWork(world)));
+      // From here on it must be clear whose the folder is.
+      if (problems.length > 0) return { faults: refused.length, problems };
 
       // The fault itself: the owner dies before they start, or at some point of their start.
       const isFree = world.below(2) === 0;
@@ -137,7 +140,7 @@ export const STATE: readonly Experiment[] = [
         problems.push(`${won.length} servers have the folder: ${records}`);
       const holder = OwnerLock.holder(world.stateDir)?.pid;
       if (holder !== won[0]?.pid) problems.push(`${holder} stands as the owner: ${records}`);
-      for (const racer of racers) await racer[Symbol.asyncDispose]();
+      await challengers.disposeAsync();
       await world.start();
       return { faults: refused.length, problems: [...problems, ...(await atWork(world))] };
     },
