@@ -1,6 +1,7 @@
 /** The faults that must be survived. Numbers are those of the fault table in the design of the workers. */
 import type { Experiment } from './experiment.ts';
 import { CLIENTS } from './experiments/clients.ts';
+import { CLOCKS } from './experiments/clocks.ts';
 import { DEATHS } from './experiments/deaths.ts';
 import { STATE } from './experiments/state.ts';
 import { STOPS } from './experiments/stops.ts';
@@ -10,4 +11,5 @@ export const EXPERIMENTS: readonly Experiment[] = [
   ...STOPS,
   ...CLIENTS,
   ...STATE,
+  ...CLOCKS,
 ].toSorted((a, b) => a.number - b.number);

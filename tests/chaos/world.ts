@@ -37,6 +37,8 @@ export class World {
   readonly random: Random;
   readonly stateDir = mkdtempSync(join(tmpdir(), 'hearth-chaos-'));
   readonly outcomes: Outcome[] = [];
+  /** Sent with every request from now on. */
+  key: string | undefined;
   /** Every pid that was ever a worker here. */
   readonly workers = new Set<number>();
   #server: HearthProcess | undefined;
@@ -90,7 +92,9 @@ export class World {
   ): Promise<Outcome> {
     const id = this.#ids++;
     const nonce = `n${id}x${this.below(1e9).toString(36)}`;
-    const options = { port: this.server.port, model: MODEL, limitMs: REQUEST_LIMIT_MS, ...more };
+    const { key } = this;
+    const { port } = this.server;
+    const options = { port, model: MODEL, key, limitMs: REQUEST_LIMIT_MS, ...more };
     const outcome = await ask({ id, nonce, tokens }, options);
     this.outcomes.push(outcome);
     return outcome;
@@ -122,7 +126,9 @@ export class World {
   }
 
   async metric(pattern: RegExp): Promise<number> {
-    const text = await (await fetch(`http://127.0.0.1:${this.server.port}/metrics`)).text();
+    const headers = this.key === undefined ? {} : { authorization: `Bearer ${this.key}` };
+    const url = `http://127.0.0.1:${this.server.port}/metrics`;
+    const text = await (await fetch(url, { headers })).text();
     return [...text.matchAll(pattern)].reduce((sum, [, value]) => sum + Number(value), 0);
   }
 
