@@ -186,6 +186,8 @@ describe('the owner of a state folder', () => {
       expect(OwnerLock.holder(stateDir)).toMatchObject({ pid: process.pid, token: 'one' });
     }
     using _second = OwnerLock.take(stateDir, 'two');
+    // Without a journal: it would have to be written, which a full disk refuses.
+    expect(readdirSync(stateDir).toSorted()).toEqual(['owner.json', 'owner.lock']);
     expect(OwnerLock.holder(stateDir)?.token).toBe('two');
   });
 
