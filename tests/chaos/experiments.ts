@@ -3,8 +3,10 @@ import type { Experiment } from './experiment.ts';
 import { CLIENTS } from './experiments/clients.ts';
 import { CLOCKS } from './experiments/clocks.ts';
 import { DEATHS } from './experiments/deaths.ts';
+import { HOSTILE } from './experiments/hostile.ts';
 import { STATE } from './experiments/state.ts';
 import { STOPS } from './experiments/stops.ts';
+import { SYSCALLS } from './experiments/syscalls.ts';
 
 export const EXPERIMENTS: readonly Experiment[] = [
   ...DEATHS,
@@ -12,4 +14,6 @@ export const EXPERIMENTS: readonly Experiment[] = [
   ...CLIENTS,
   ...STATE,
   ...CLOCKS,
+  ...SYSCALLS,
+  ...HOSTILE,
 ].toSorted((a, b) => a.number - b.number);

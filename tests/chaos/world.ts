@@ -59,7 +59,8 @@ export class World {
       env: { HEARTH_WORKER_RESTART_MAX: '1000', HEARTH_LIMITS_QUEUE_DEPTH_MAX: '1000', ...env },
     });
     this.#server = server;
-    const { event } = await server.modelSettled;
+    const ended = server.exited.then((code) => ({ event: `ended with ${code}` }));
+    const { event } = await Promise.race([server.modelSettled, ended]);
     if (event !== 'ready') throw new Error(`the server is ${event}:\n${server.output()}`);
     this.workerPids();
   }
@@ -142,13 +143,17 @@ export class World {
     await once(this.server.child, 'exit');
   }
 
+  /** The exit code of the server, which may have ended before; undefined when there was none. */
+  async stopServer(): Promise<number | null | undefined> {
+    const child = this.#server?.child;
+    if (child?.exitCode !== null || child.signalCode !== null) return child?.exitCode;
+    this.workerPids();
+    return this.server.stop();
+  }
+
   /** What is left that should not be, in words. */
   async end(): Promise<readonly string[]> {
-    const child = this.#server?.child;
-    if (child?.exitCode === null && child.signalCode === null) {
-      this.workerPids();
-      await this.server.stop();
-    }
+    await this.stopServer();
     const left = [...this.workers].filter((pid) => processFacts(pid) !== undefined);
     const problems = left.map((pid) => `worker ${pid} outlived its server`);
     const read = readRegistry(this.stateDir);
