@@ -209,15 +209,17 @@ function list(count: number, at: (index: number) => string, between = ','): stri
   return Array.from({ length: count }, (_, index) => at(index)).join(between);
 }
 
-/** Sends a beginning, then bytes so slowly that each alone is no reason to cut. Resolves with the answer. */
+/** Sends a beginning, then bytes so slowly that none is a reason to cut. Resolves with what was answered. */
 async function drip(port: number, beginning: string): Promise<string> {
   const socket = connect({ port, host: '127.0.0.1' });
   const dripping = setInterval(() => socket.write('a'), DRIP_MS);
+  const limit = setTimeout(() => socket.destroy(), 2 * CUT_MS);
   socket.write(beginning);
   try {
     return await readAll(socket);
   } finally {
     clearInterval(dripping);
+    clearTimeout(limit);
   }
 }
 
