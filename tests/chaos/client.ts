@@ -1,4 +1,4 @@
-/** One request of an experiment, read as it comes; nothing of it throws. */
+/** Requests of an experiment. `ask` is read as it comes, and nothing of it throws. */
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 
 import type { Invocation, Outcome } from './history.ts';
@@ -70,6 +70,17 @@ export function ask(invocation: Invocation, options: AskOptions): Promise<Outcom
     request.once('error', closed);
     request.end(body);
   });
+}
+
+/** A body as it is, for completions; its answer, whole. Rejects when there is none, or none in JSON. */
+export async function post(port: number, body: Buffer) {
+  const response = await fetch(`http://127.0.0.1:${port}/v1/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: new Uint8Array(body),
+  });
+  const { error } = (await response.json()) as { error?: { code: string; message: string } };
+  return { status: response.status, code: error?.code, message: error?.message ?? '' };
 }
 
 class Reader {

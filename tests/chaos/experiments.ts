@@ -4,6 +4,7 @@ import { CLIENTS } from './experiments/clients.ts';
 import { CLOCKS } from './experiments/clocks.ts';
 import { DEATHS } from './experiments/deaths.ts';
 import { HOSTILE } from './experiments/hostile.ts';
+import { MODELS } from './experiments/models.ts';
 import { STATE } from './experiments/state.ts';
 import { STOPS } from './experiments/stops.ts';
 import { SYSCALLS } from './experiments/syscalls.ts';
@@ -16,4 +17,5 @@ export const EXPERIMENTS: readonly Experiment[] = [
   ...CLOCKS,
   ...SYSCALLS,
   ...HOSTILE,
+  ...MODELS,
 ].toSorted((a, b) => a.number - b.number);

@@ -1,13 +1,9 @@
-/** Faults 21, 23, 25, 26: what is sent or given to a server to break it. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+/** Faults 23, 25, 26: what clients send to break a server. */
 import { connect } from 'node:net';
-import { join } from 'node:path';
 
 import { PRIORITIES } from '../../../src/core/priority.ts';
-import { readRegistry } from '../../../src/orchestrator/registry/registry-file.ts';
 import { exchangeRaw, readAll } from '../../support/api-server.ts';
-import { CORRUPTIONS, type CorruptionName, writeCorruptGguf } from '../../support/corrupt-gguf.ts';
-import { ensurePreset } from '../../support/gguf-writer-presets.ts';
+import { post } from '../client.ts';
 import { atWork, type Experiment } from '../experiment.ts';
 import type { Outcome } from '../history.ts';
 import type { World } from '../world.ts';
@@ -17,10 +13,7 @@ const QUEUED = 12;
 const BURST = 200;
 const HERE = /^hearth_(?:queue_depth\{.*|slots\{.*state="busy".*)\} (\d+)/gm;
 const FULL = /^hearth_queue_rejects_total\{reason="queue_full".*\} (\d+)/gm;
-const FAILED = /^hearth_worker_state\{.*state="failed"\} (\d+)/gm;
 const LAG = /^hearth_event_loop_lag_seconds\{at="max"\} (\S+)/gm;
-/** A load that fails, also twice, on a machine that is busy. */
-const VERDICT_MS = 30_000;
 const ANSWER_MS = 10_000;
 /** Alone it is 50 ms; here everybody shares the cores. One that parses at a stretch takes longer. */
 const LAG_MAX_MS = 1_000;
@@ -32,32 +25,6 @@ const DRIP_MS = 100;
 const CUT_MS = 8_000;
 
 export const HOSTILE: readonly Experiment[] = [
-  {
-    number: 21,
-    name: 'model files are corrupt: their workers fail with the reason, the model beside them serves',
-    rules: { mayFailWith: [] },
-    startsItself: true,
-    run: async (world) => {
-      const files = await corruptFiles(world);
-      const args = Object.entries(files).flatMap(([name, { path }]) => [
-        '--model',
-        `${name}=${path}`,
-      ]);
-      await world.start(args, { HEARTH_WORKER_RESTART_MAX: '1' });
-      const good = goodWorker(world);
-      const serving = world.load({ clients: 4, requests: 40 });
-      const verdicts = await Promise.all(
-        Object.entries(files).map(([name, file]) => verdictOn(world, name, file)),
-      );
-      await serving;
-      const problems = verdicts.flatMap((verdict) => verdict.problems);
-      if (goodWorker(world) !== good) problems.push('the worker of the good model was replaced');
-      const faults = verdicts.filter(({ isRefused }) => isRefused).length;
-      const failed = await world.metric(FAILED);
-      if (failed !== faults) problems.push(`${failed} of ${faults} models are counted as failed`);
-      return { faults, problems: [...problems, ...(await atWork(world))] };
-    },
-  },
   {
     number: 23,
     name: 'bodies are huge, deep or double: refused in bounded time while others stream',
@@ -73,7 +40,7 @@ export const HOSTILE: readonly Experiment[] = [
         const [what, body, status] = BODIES[world.below(BODIES.length)]!;
         await world.metric(LAG);
         const startedMs = performance.now();
-        const answer = await post(world, body(world));
+        const answer = await post(world.server.port, body(world));
         const tookMs = performance.now() - startedMs;
         const lagMs = (await world.metric(LAG)) * 1_000;
         if (answer.status === status && answer.code !== undefined) refused += 1;
@@ -228,61 +195,4 @@ function levels(world: World, count: number): Buffer {
   return Buffer.from(
     `{"model":"test-model","prompt":${open.repeat(count)}1${close.repeat(count)}}`,
   );
-}
-
-async function post(world: World, body: Buffer) {
-  const response = await fetch(`http://127.0.0.1:${world.server.port}/v1/completions`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: new Uint8Array(body),
-  });
-  const { error } = (await response.json()) as { error?: { code: string; message: string } };
-  return { status: response.status, code: error?.code, message: error?.message ?? '' };
-}
-
-interface ModelFile {
-  readonly path: string;
-  /** What is turned over may be of no consequence. */
-  readonly mayLoad: boolean;
-}
-
-async function corruptFiles(world: World): Promise<Readonly<Record<string, ModelFile>>> {
-  const folder = join(world.stateDir, 'models');
-  mkdirSync(folder);
-  const names = Object.keys(CORRUPTIONS) as CorruptionName[];
-  const whole = readFileSync(await ensurePreset('tiny'));
-  const write = (name: string, bytes: Buffer) => {
-    writeFileSync(join(folder, name), bytes);
-    return join(folder, name);
-  };
-  const flipped = Buffer.from(whole);
-  for (let flips = 1 + world.below(64); flips > 0; flips--) {
-    flipped[world.below(4_096)]! ^= 1 << world.below(8);
-  }
-  return {
-    known: {
-      path: await writeCorruptGguf(folder, names[world.below(names.length)]!),
-      mayLoad: false,
-    },
-    cut: { path: write('cut.gguf', whole.subarray(0, world.below(whole.length))), mayLoad: false },
-    flipped: { path: write('flipped.gguf', flipped), mayLoad: true },
-  };
-}
-
-async function verdictOn(world: World, model: string, { mayLoad }: ModelFile) {
-  const startedMs = performance.now();
-  const body = Buffer.from(JSON.stringify({ model, prompt: 'Hi', max_tokens: 2 }));
-  const { status, code, message } = await post(world, body);
-  const tookMs = performance.now() - startedMs;
-  const isRefused = status === 503 && code === 'model_failed' && message.length > 40;
-  const problems = isRefused || mayLoad ? [] : [`${model}: ${status} ${code} ${message}`];
-  if (tookMs > VERDICT_MS) problems.push(`${model}: known after ${tookMs.toFixed(0)} ms`);
-  return { isRefused, problems };
-}
-
-function goodWorker(world: World): number | undefined {
-  const read = readRegistry(world.stateDir);
-  return read.kind === 'good'
-    ? read.entries.find(({ model }) => model === 'test-model')?.pid
-    : undefined;
 }
