@@ -39,7 +39,8 @@ const app = createApp({
     slowReaderMs: 30_000,
   },
 });
-const server = await listen({ app, hosts: ['127.0.0.1'], port: 0, backlog: 512, log });
+const arrival = { headersTimeoutMs: 20_000, bodyTimeoutMs: 300_000 };
+const server = await listen({ app, hosts: ['127.0.0.1'], port: 0, backlog: 512, log, ...arrival });
 ports.add(server.port);
 process.stdout.write(`${server.port}\n`);
 process.stdin.resume().once('end', () => void server.close(0));

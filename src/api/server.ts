@@ -21,10 +21,10 @@ import type { App } from './app.ts';
 import { answerBadRequest, onClientError, onUnknownExpectation } from './raw-errors.ts';
 
 const HEADER_BYTES_MAX = 64 * 1024;
-const HEADERS_TIMEOUT_MS = 20_000;
-/** For the whole request to arrive: a body of 32 MiB over a slow tunnel. */
-const REQUEST_TIMEOUT_MS = 300_000;
+/** How often it is looked whether a request arrives in time. */
 const CHECK_INTERVAL_MS = 5_000;
+/** Of the time for headers: so much later than that they may be cut. */
+const CHECK_SHARE = 0.25;
 /** Longer than clients keep idle connections, so that it is they who close. */
 const KEEP_ALIVE_MS = 65_000;
 /** How often the port of the first address may be taken on another before we give up. */
@@ -39,6 +39,10 @@ export interface ListenOptions {
   /** 0 picks a free one. */
   readonly port: number;
   readonly backlog: number;
+  /** From the start of a request to the end of its headers. */
+  readonly headersTimeoutMs: number;
+  /** From there to the end of its body: 32 MiB over a slow tunnel. */
+  readonly bodyTimeoutMs: number;
   readonly log: Log;
 }
 
@@ -142,7 +146,7 @@ class Listening implements HttpServer {
 }
 
 async function listenOnOne(
-  { app, backlog, log }: ListenOptions,
+  { app, backlog, headersTimeoutMs, bodyTimeoutMs, log }: ListenOptions,
   host: string,
   port: number,
 ): Promise<Server> {
@@ -153,9 +157,11 @@ async function listenOnOne(
   });
   const server = createServer({
     maxHeaderSize: HEADER_BYTES_MAX,
-    headersTimeout: HEADERS_TIMEOUT_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    connectionsCheckingInterval: CHECK_INTERVAL_MS,
+    headersTimeout: Math.ceil(headersTimeoutMs),
+    requestTimeout: Math.ceil(headersTimeoutMs + bodyTimeoutMs),
+    connectionsCheckingInterval: Math.ceil(
+      Math.min(CHECK_INTERVAL_MS, headersTimeoutMs * CHECK_SHARE),
+    ),
     keepAliveTimeout: KEEP_ALIVE_MS,
     requireHostHeader: false,
     noDelay: true,

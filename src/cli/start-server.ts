@@ -188,6 +188,8 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
         hosts: server.hosts,
         port,
         backlog: server.listenBacklog,
+        headersTimeoutMs: server.headersTimeoutMs,
+        bodyTimeoutMs: server.bodyTimeoutMs,
         log,
       } satisfies ListenOptions);
       ports.add(listening.port);

@@ -229,6 +229,8 @@ export const SECTIONS = {
       .max(65_535)
       .default(512)
       .describe('Connections that the system holds until they are accepted.'),
+    headers_timeout_s: seconds(20, 'The headers of a request must have come by then. Else 408.'),
+    body_timeout_s: seconds(300, 'So long after its headers, its body must have come. Else 408.'),
     request_deadline_s: byTier(
       aTime,
       'server.request_deadline_s',

@@ -61,6 +61,8 @@ export interface Config {
     readonly allowedHosts: readonly string[];
     readonly allowedOrigins: readonly string[];
     readonly listenBacklog: number;
+    readonly headersTimeoutMs: number;
+    readonly bodyTimeoutMs: number;
     readonly requestDeadlineMs: number;
     readonly waitingHeaderMs: number;
     readonly commentIntervalMs: number;
@@ -144,6 +146,8 @@ export function toConfig(
       allowedHosts: server.allowed_hosts,
       allowedOrigins: server.allowed_origins,
       listenBacklog: server.listen_backlog,
+      headersTimeoutMs: toMs(server.headers_timeout_s),
+      bodyTimeoutMs: toMs(server.body_timeout_s),
       requestDeadlineMs: toMs(filled(server.request_deadline_s)),
       waitingHeaderMs: toMs(server.waiting_headers_s),
       commentIntervalMs: toMs(server.waiting_comment_s),

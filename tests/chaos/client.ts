@@ -1,4 +1,4 @@
-/** One request of an experiment, read as it comes; nothing of it throws. */
+/** Requests of an experiment. `ask` is read as it comes, and nothing of it throws. */
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 
 import type { Invocation, Outcome } from './history.ts';
@@ -9,13 +9,15 @@ export interface AskOptions {
   /** Commands to the fake model, before the nonce. */
   readonly commands?: string;
   readonly priority?: string;
+  /** An API key. */
+  readonly key?: string | undefined;
   /** Goes away after so many characters. */
   readonly leavesAfter?: number | undefined;
   readonly limitMs: number;
 }
 
 export function ask(invocation: Invocation, options: AskOptions): Promise<Outcome> {
-  const { port, model, commands = '', priority = 'normal', leavesAfter, limitMs } = options;
+  const { port, model, commands = '', priority = 'normal', key, leavesAfter, limitMs } = options;
   const { nonce, tokens } = invocation;
   const body = JSON.stringify({
     model,
@@ -27,6 +29,7 @@ export function ask(invocation: Invocation, options: AskOptions): Promise<Outcom
   return new Promise((resolve) => {
     const reader = new Reader();
     let status = 0;
+    let retryAfterMs: number | undefined;
     let isOver = false;
     const settle = (end: Outcome['end'], code = reader.code) => {
       if (isOver) return;
@@ -34,12 +37,14 @@ export function ask(invocation: Invocation, options: AskOptions): Promise<Outcom
       clearTimeout(limit);
       request.destroy();
       const { text, breaches } = reader;
-      resolve({ ...invocation, end, status, text, code, breaches });
+      resolve({ ...invocation, end, status, text, code, retryAfterMs, breaches });
     };
     const limit = setTimeout(() => settle('hung'), limitMs);
     const closed = () => settle(reader.isDone ? 'answered' : 'failed', reader.code ?? 'connection');
     const onResponse = (response: IncomingMessage) => {
       status = response.statusCode ?? 0;
+      const after = response.headers['retry-after-ms'];
+      if (after !== undefined) retryAfterMs = Number(after);
       let whole = '';
       response.setEncoding('utf8').on('data', (piece: string) => {
         if (status !== 200) {
@@ -61,9 +66,21 @@ export function ask(invocation: Invocation, options: AskOptions): Promise<Outcom
     );
     request.setHeader('content-type', 'application/json');
     request.setHeader('x-priority', priority);
+    if (key !== undefined) request.setHeader('authorization', `Bearer ${key}`);
     request.once('error', closed);
     request.end(body);
   });
+}
+
+/** A body as it is, for completions; its answer, whole. Rejects when there is none, or none in JSON. */
+export async function post(port: number, body: Buffer) {
+  const response = await fetch(`http://127.0.0.1:${port}/v1/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: new Uint8Array(body),
+  });
+  const { error } = (await response.json()) as { error?: { code: string; message: string } };
+  return { status: response.status, code: error?.code, message: error?.message ?? '' };
 }
 
 class Reader {

@@ -12,11 +12,19 @@ export interface Experiment {
   /** Arguments of the server. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** Returns how often the fault took effect, and what was wrong beyond the history. */
-  readonly run: (
-    world: World,
-  ) => Promise<{ readonly faults: number; readonly problems?: readonly string[] }>;
+  /** `run` starts the server itself, once the folder is as it has to be. */
+  readonly startsItself?: boolean;
+  /** Why it cannot be run on this machine; undefined where it can. */
+  readonly cannotRun?: () => string | undefined;
+  readonly run: Run;
+  /** All that `run` chooses from, one after the other; takes minutes. */
+  readonly whole?: Run;
 }
+
+/** Returns how often the fault took effect, and what was wrong beyond the history. */
+type Run = (
+  world: World,
+) => Promise<{ readonly faults: number; readonly problems?: readonly string[] }>;
 
 export const WORKER_DIED = ['worker_crashed'];
 export const RESTARTS = /^hearth_worker_restarts_total\{.*\} (\d+)/gm;
@@ -25,11 +33,13 @@ export const RESTARTS = /^hearth_worker_restarts_total\{.*\} (\d+)/gm;
 export async function runExperiment(
   experiment: Experiment,
   world: World,
+  isWhole = false,
 ): Promise<readonly string[]> {
+  const { run, whole = run } = experiment;
   const problems: string[] = [];
   try {
-    await world.start(experiment.args, experiment.env);
-    const { faults, problems: found = [] } = await experiment.run(world);
+    if (experiment.startsItself !== true) await world.start(experiment.args, experiment.env);
+    const { faults, problems: found = [] } = await (isWhole ? whole : run)(world);
     if (faults === 0) problems.push('the fault took no effect');
     problems.push(...found, ...checkHistory(world.outcomes, experiment.rules));
   } catch (error) {

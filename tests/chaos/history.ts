@@ -21,6 +21,8 @@ export interface Outcome extends Invocation {
   readonly text: string;
   /** Of the error, in the head or in the stream; `connection` when there was none. */
   readonly code: string | undefined;
+  /** When to come back, by the answer's head. */
+  readonly retryAfterMs: number | undefined;
   /** Events after the end, `[DONE]` after an error, two ends. */
   readonly breaches: readonly string[];
 }

@@ -1,6 +1,7 @@
 /**
- * `npm run chaos -- [--seed N] [--iterations N] [--only N,N]`: the experiments, one after the other, each so
- * many times with seeds that are printed; the same seed makes the same choices. Bounded, on loopback.
+ * `npm run chaos -- [--seed N] [--iterations N] [--only N,N] [--whole]`: the experiments, one after
+ * the other, each so many times with seeds that are printed; the same seed makes the same choices. With
+ * `--whole` an experiment that chooses from a list goes through all of it. Bounded, on loopback.
  *
  * Exits  0 when everything held · 1 when not.
  */
@@ -17,6 +18,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     iterations: { type: 'string', default: '10' },
     only: { type: 'string' },
+    whole: { type: 'boolean', default: false },
   },
 });
 const first = Number(values.seed ?? randomInt(1_000_000));
@@ -24,11 +26,17 @@ const iterations = Number(values.iterations);
 const only = values.only?.split(',').map(Number);
 let failures = 0;
 for (const experiment of EXPERIMENTS.filter(({ number }) => only?.includes(number) ?? true)) {
+  const reason = experiment.cannotRun?.();
+  if (reason !== undefined) {
+    console.log(`${experiment.number}. ${experiment.name}: not run, ${reason}`);
+    continue;
+  }
   const startedMs = performance.now();
   const wrong: string[] = [];
   for (let iteration = 0; iteration < iterations; iteration++) {
     const seed = first + iteration;
-    for (const problem of await runExperiment(experiment, new World(makeRandom(seed)))) {
+    const world = new World(makeRandom(seed));
+    for (const problem of await runExperiment(experiment, world, values.whole)) {
       wrong.push(`  seed ${seed}: ${problem}`);
     }
   }

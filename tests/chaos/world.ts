@@ -37,6 +37,8 @@ export class World {
   readonly random: Random;
   readonly stateDir = mkdtempSync(join(tmpdir(), 'hearth-chaos-'));
   readonly outcomes: Outcome[] = [];
+  /** Sent with every request from now on. */
+  key: string | undefined;
   /** Every pid that was ever a worker here. */
   readonly workers = new Set<number>();
   #server: HearthProcess | undefined;
@@ -57,7 +59,8 @@ export class World {
       env: { HEARTH_WORKER_RESTART_MAX: '1000', HEARTH_LIMITS_QUEUE_DEPTH_MAX: '1000', ...env },
     });
     this.#server = server;
-    const { event } = await server.modelSettled;
+    const ended = server.exited.then((code) => ({ event: `ended with ${code}` }));
+    const { event } = await Promise.race([server.modelSettled, ended]);
     if (event !== 'ready') throw new Error(`the server is ${event}:\n${server.output()}`);
     this.workerPids();
   }
@@ -90,7 +93,9 @@ export class World {
   ): Promise<Outcome> {
     const id = this.#ids++;
     const nonce = `n${id}x${this.below(1e9).toString(36)}`;
-    const options = { port: this.server.port, model: MODEL, limitMs: REQUEST_LIMIT_MS, ...more };
+    const { key } = this;
+    const { port } = this.server;
+    const options = { port, model: MODEL, key, limitMs: REQUEST_LIMIT_MS, ...more };
     const outcome = await ask({ id, nonce, tokens }, options);
     this.outcomes.push(outcome);
     return outcome;
@@ -122,7 +127,9 @@ export class World {
   }
 
   async metric(pattern: RegExp): Promise<number> {
-    const text = await (await fetch(`http://127.0.0.1:${this.server.port}/metrics`)).text();
+    const headers = this.key === undefined ? {} : { authorization: `Bearer ${this.key}` };
+    const url = `http://127.0.0.1:${this.server.port}/metrics`;
+    const text = await (await fetch(url, { headers })).text();
     return [...text.matchAll(pattern)].reduce((sum, [, value]) => sum + Number(value), 0);
   }
 
@@ -136,13 +143,17 @@ export class World {
     await once(this.server.child, 'exit');
   }
 
+  /** The exit code of the server, which may have ended before; undefined when there was none. */
+  async stopServer(): Promise<number | null | undefined> {
+    const child = this.#server?.child;
+    if (child?.exitCode !== null || child.signalCode !== null) return child?.exitCode;
+    this.workerPids();
+    return this.server.stop();
+  }
+
   /** What is left that should not be, in words. */
   async end(): Promise<readonly string[]> {
-    const child = this.#server?.child;
-    if (child?.exitCode === null && child.signalCode === null) {
-      this.workerPids();
-      await this.server.stop();
-    }
+    await this.stopServer();
     const left = [...this.workers].filter((pid) => processFacts(pid) !== undefined);
     const problems = left.map((pid) => `worker ${pid} outlived its server`);
     const read = readRegistry(this.stateDir);

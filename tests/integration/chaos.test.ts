@@ -10,7 +10,9 @@ import { World } from '../chaos/world.ts';
 const SEED = Math.floor(Date.now() / 1_000) % 1_000_000;
 
 describe.skipIf(process.platform !== 'linux')('chaos', () => {
-  test.each(EXPERIMENTS)('fault $number: $name', async (experiment) => {
+  test.for(EXPERIMENTS)('fault $number: $name', async (experiment, { skip }) => {
+    const reason = experiment.cannotRun?.();
+    if (reason !== undefined) skip(reason);
     for (let seed = SEED; seed < SEED + 3; seed++) {
       const problems = await runExperiment(experiment, new World(makeRandom(seed)));
       expect(

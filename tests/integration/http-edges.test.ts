@@ -106,6 +106,18 @@ describe('refused before it is a request', () => {
   });
 });
 
+describe('what does not arrive in time is 408', () => {
+  test.each([
+    ['headers', (port: number) => head(port, ['X-A:']).trimEnd()],
+    ['a body', (port: number) => head(port, [JSON_TYPE, 'Content-Length: 100'])],
+  ])('%s', async (_what, request) => {
+    await using api = await serveApi({}, {}, { headersTimeoutMs: 100, bodyTimeoutMs: 100 });
+    const answer = await exchangeRaw(api.port, request(api.port));
+    expect(parse(answer)).toEqual({ status: 408, code: 'invalid_value' });
+    expect((await fetch(`${api.url}/health`)).status).toBe(200);
+  });
+});
+
 describe('bodies', () => {
   test('a POST without a length is 411', async () => {
     await using api = await serveApi();

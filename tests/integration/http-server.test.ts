@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest';
 import { ListenError, listen } from '../../src/api/server.ts';
 import { silentLog } from '../../src/core/log.ts';
 import { makeApi, post } from '../support/api-fixture.ts';
-import { readAll, readUntil, serveApi } from '../support/api-server.ts';
+import { ARRIVAL, readAll, readUntil, serveApi } from '../support/api-server.ts';
 
 const hasIpv6 = Object.values(networkInterfaces()).some((list) =>
   list?.some(({ address }) => address === '::1'),
@@ -20,7 +20,7 @@ const STREAM = { model: 'scripted', messages: [{ role: 'user', content: 'Hi' }],
 
 describe('listening', () => {
   test.skipIf(!hasIpv6)('IPv4 and IPv6 get the same free port', async () => {
-    await using api = await serveApi({}, {}, ['127.0.0.1', '::1']);
+    await using api = await serveApi({}, {}, { hosts: ['127.0.0.1', '::1'] });
     expect(api.server.hosts).toEqual(['127.0.0.1', '::1']);
     for (const host of ['127.0.0.1', '[::1]', 'localhost']) {
       const response = await fetch(`http://${host}:${api.port}/health`);
@@ -32,7 +32,7 @@ describe('listening', () => {
     const { app, lines } = makeApi();
     const log = { ...silentLog, warn: (fields: object) => void lines.push(fields as never) };
     const hosts = ['127.0.0.1', '2001:db8::1'];
-    await using server = await listen({ app, hosts, port: 0, backlog: 8, log });
+    await using server = await listen({ app, hosts, port: 0, backlog: 8, log, ...ARRIVAL });
     expect(server.hosts).toEqual(['127.0.0.1']);
     expect(lines).toEqual([{ host: '2001:db8::1' }]);
   });
@@ -40,7 +40,9 @@ describe('listening', () => {
   test('when no address works the error names the first', async () => {
     const { app } = makeApi();
     const options = { app, hosts: ['2001:db8::1'], port: 0, backlog: 8, log: silentLog };
-    await expect(listen(options)).rejects.toThrow('Cannot listen on [2001:db8::1]:0');
+    await expect(listen({ ...options, ...ARRIVAL })).rejects.toThrow(
+      'Cannot listen on [2001:db8::1]:0',
+    );
   });
 
   test('a port in use is named, and nothing stays open', async () => {
@@ -49,7 +51,7 @@ describe('listening', () => {
     const { port } = other.address() as { port: number };
     const { app } = makeApi();
     const hosts = [...(hasIpv6 ? ['::1'] : []), '127.0.0.1'];
-    const failed = listen({ app, hosts, port, backlog: 8, log: silentLog });
+    const failed = listen({ app, hosts, port, backlog: 8, log: silentLog, ...ARRIVAL });
     await expect(failed).rejects.toThrow(`Cannot listen on 127.0.0.1:${port}: the port is in use`);
     await expect(failed).rejects.toBeInstanceOf(ListenError);
     const left = connect({ host: hasIpv6 ? '::1' : '127.0.0.2', port });

@@ -33,6 +33,7 @@ import { CliHome } from '../support/cli.ts';
 import { HEARTBEAT } from '../support/heartbeat.ts';
 import { type HearthProcess, startHearth } from '../support/hearth-process.ts';
 import { isAlive } from '../support/orchestra.ts';
+import { Stranger } from '../support/stranger.ts';
 
 let stateDir = '';
 const children: ChildProcess[] = [];
@@ -56,23 +57,10 @@ function open(log: Log = silentLog, more: { killAfterMs?: number } = {}): Regist
   return Registry.open({ stateDir, token: 'ours', log, wallMs: () => 1_000, ...more });
 }
 
-/** A process of its own group that waits for its end, with this in its command line. */
-async function stranger(argument: string, isDeaf = false): Promise<ChildProcess> {
-  const deaf = isDeaf ? "process.on('SIGTERM', () => {});" : '';
-  const program = `${deaf} setInterval(() => {}, 1e6); console.log('up');`;
-  const child = spawn(process.execPath, ['-e', program, '--', argument], {
-    detached: true,
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  children.push(child);
-  await once(child.stdout!, 'data');
-  return child;
-}
-
-function entryOf(child: ChildProcess, runId: string, more: Partial<WorkerEntry> = {}): WorkerEntry {
-  const { pid } = child;
-  const startTime = processFacts(pid!)!.startTime;
-  return { id: 'm-1', model: 'm', runId, owner: 'earlier', spawnedMs: 1, pid, startTime, ...more };
+async function stranger(argument: string, isDeaf = false): Promise<Stranger> {
+  const started = await Stranger.start(argument, { isDeaf });
+  children.push(started.child);
+  return started;
 }
 
 function filed(): readonly WorkerEntry[] {
@@ -125,9 +113,9 @@ describe('what an earlier server left behind', () => {
   test('is ended with its group, when pid, start time and run id are those of the entry', async () => {
     const child = await stranger('--run-id=run-one-1');
     const deaf = await stranger('--run-id=run-two-2', true);
-    writeRegistry(stateDir, [entryOf(child, 'run-one-1'), entryOf(deaf, 'run-two-2')]);
+    writeRegistry(stateDir, [child.entry('run-one-1'), deaf.entry('run-two-2')]);
     using registry = open(silentLog, { killAfterMs: 200 });
-    const exits = [once(child, 'exit'), once(deaf, 'exit')];
+    const exits = [child.exited, deaf.exited];
     expect(await registry.sweep()).toBe(2);
     expect((await Promise.all(exits)).map(([, signal]) => signal)).toEqual(['SIGTERM', 'SIGKILL']);
     expect(filed()).toEqual([]);
@@ -135,12 +123,11 @@ describe('what an earlier server left behind', () => {
 
   test('is found by its run id where its server died before it knew the pid', async () => {
     const child = await stranger('--run-id=run-one-1');
-    const { pid: _pid, startTime: _startTime, ...noted } = entryOf(child, 'run-one-1');
+    const { pid: _pid, startTime: _startTime, ...noted } = child.entry('run-one-1');
     writeRegistry(stateDir, [noted]);
     using registry = open();
-    const exit = once(child, 'exit');
     expect(await registry.sweep()).toBe(1);
-    await exit;
+    await child.exited;
   });
 
   test.each([
@@ -150,23 +137,22 @@ describe('what an earlier server left behind', () => {
     ['no start time', '--run-id=run-one-1', { startTime: undefined }],
   ])('is left alone with %s, and struck out', async (_what, argument, more) => {
     const child = await stranger(argument);
-    writeRegistry(stateDir, [entryOf(child, 'run-one-1', more)]);
+    writeRegistry(stateDir, [child.entry('run-one-1', more)]);
     using registry = open();
     expect(await registry.sweep()).toBe(0);
-    expect(isAlive(child.pid!)).toBe(true);
+    expect(isAlive(child.pid)).toBe(true);
     expect(filed()).toEqual([]);
   });
 
   test('may be two thousand rows of processes that are long gone', async () => {
     const child = await stranger('--run-id=run-one-1');
     const stale = Array.from({ length: 2_000 }, (_, index) =>
-      entryOf(child, `stale-run-${index}`, { pid: 2 ** 22 + index, startTime: `boot ${index}` }),
+      child.entry(`stale-run-${index}`, { pid: 2 ** 22 + index, startTime: `boot ${index}` }),
     );
-    writeRegistry(stateDir, [...stale, entryOf(child, 'run-one-1')]);
+    writeRegistry(stateDir, [...stale, child.entry('run-one-1')]);
     using registry = open();
-    const exit = once(child, 'exit');
     expect(await registry.sweep()).toBe(1);
-    await exit;
+    await child.exited;
     expect(filed()).toEqual([]);
   });
 });
@@ -174,13 +160,13 @@ describe('what an earlier server left behind', () => {
 describe('a registry that cannot be trusted', () => {
   test('is set aside, nothing is ended because of it, and a new one is begun', async () => {
     const child = await stranger('--run-id=run-one-1');
-    writeRegistry(stateDir, [entryOf(child, 'run-one-1')]);
+    writeRegistry(stateDir, [child.entry('run-one-1')]);
     const text = readFileSync(registryPath(stateDir), 'utf8');
     writeFileSync(registryPath(stateDir), text.slice(0, -10));
     const warnings: string[] = [];
     using registry = open({ ...silentLog, warn: (_fields, message) => warnings.push(message) });
     expect(await registry.sweep()).toBe(0);
-    expect(isAlive(child.pid!)).toBe(true);
+    expect(isAlive(child.pid)).toBe(true);
     expect(warnings).toEqual(['the registry of workers is damaged and was set aside']);
     expect(readdirSync(stateDir)).toContain('workers.json.1970-01-01T00-00-01-000Z');
   });
@@ -222,6 +208,8 @@ describe('the owner of a state folder', () => {
       expect(OwnerLock.holder(stateDir)).toMatchObject({ pid: process.pid, token: 'one' });
     }
     using _second = OwnerLock.take(stateDir, 'two');
+    // Without a journal: it would have to be written, which a full disk refuses.
+    expect(readdirSync(stateDir).toSorted()).toEqual(['owner.json', 'owner.lock']);
     expect(OwnerLock.holder(stateDir)?.token).toBe('two');
   });
 

@@ -2,7 +2,7 @@
 import { connect, type Socket } from 'node:net';
 
 import type { ApiSettings } from '../../src/api/deps.ts';
-import { type HttpServer, listen } from '../../src/api/server.ts';
+import { type HttpServer, type ListenOptions, listen } from '../../src/api/server.ts';
 import { silentLog } from '../../src/core/log.ts';
 import { type ApiFixture, makeApi } from './api-fixture.ts';
 import type { ScriptedEngineOptions } from './scripted-engine.ts';
@@ -13,13 +13,17 @@ export interface ServedApi extends ApiFixture, AsyncDisposable {
   readonly url: string;
 }
 
+/** As they are by default. */
+export const ARRIVAL = { headersTimeoutMs: 20_000, bodyTimeoutMs: 300_000 };
+
 export async function serveApi(
   engineOptions: ScriptedEngineOptions = {},
   settings: Partial<ApiSettings> = {},
-  hosts: readonly string[] = ['127.0.0.1'],
+  { hosts = ['127.0.0.1'], ...arrival }: Partial<ListenOptions> = {},
 ): Promise<ServedApi> {
   const api = makeApi(engineOptions, settings);
-  const server = await listen({ app: api.app, hosts, port: 0, backlog: 64, log: silentLog });
+  const options = { app: api.app, hosts, port: 0, backlog: 64, log: silentLog };
+  const server = await listen({ ...options, ...ARRIVAL, ...arrival });
   api.ports.clear();
   api.ports.add(server.port);
   return {

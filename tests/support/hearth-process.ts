@@ -29,7 +29,7 @@ export interface HearthProcess {
   readonly port: number;
   readonly adminPort: number;
   readonly hosts: readonly string[];
-  /** Name of the one model. */
+  /** Name of the model that `modelSettled` is about. */
   readonly model: string;
   readonly child: ChildProcess;
   /** Resolves with `ready` or `failed`, once the model is one of them. */
@@ -82,6 +82,8 @@ export async function startHearth(options: HearthOptions): Promise<HearthProcess
   lines.on('line', (line) => {
     written += `${line}\n`;
     const event = JSON.parse(line) as Listening & Settled & { readonly event: string };
+    // Of what is served beside it, nothing is waited for.
+    if (event.model !== undefined && event.model !== model) return;
     events.get(event.event)?.(event);
   });
   const listening = new Promise<Listening>((resolve) => events.set('listening', resolve));
@@ -118,5 +120,6 @@ interface Listening {
 
 interface Settled {
   readonly event: string;
+  readonly model?: string;
   readonly reason?: string;
 }

@@ -56,8 +56,9 @@ export class OwnerLock implements Disposable {
       throw unusable(path, error);
     }
     try {
-      // Nothing is ever written, so a full disk is no reason not to start: no journal.
-      db.exec('PRAGMA journal_mode = OFF; BEGIN EXCLUSIVE');
+      // Nothing is ever written, so a full disk is no reason not to start: no journal on it. Not OFF: in
+      // SQLite's defensive mode, the default of `node:sqlite`, that is ignored without a word.
+      db.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
     } catch (error) {
       db.close();
       if ((error as { errcode?: number }).errcode === BUSY) throw taken(stateDir);

@@ -10,6 +10,7 @@ const GOOD: Outcome = {
   status: 200,
   text: 'ab ab',
   code: undefined,
+  retryAfterMs: undefined,
   breaches: [],
 };
 const RULES = { mayFailWith: ['worker_crashed'] };

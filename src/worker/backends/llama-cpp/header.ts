@@ -1,6 +1,6 @@
 /**
- * A look at the first bytes of a model file, before a library believes what they say: readers loop
- * for minutes over a tensor count of two thousand million.
+ * A look at the header of a model file, before a library believes what it says: readers loop for minutes
+ * over a tensor count of two thousand million.
  *
  * Shapes  magic `GGUF` · u32 version · u64 tensors · u64 key-value pairs, little endian.
  * Errors  Error with one line that says what the file is instead.
@@ -8,6 +8,8 @@
  *         the smallest value.
  */
 import { open } from 'node:fs/promises';
+
+import { walkGgufHeader } from './header-walk.ts';
 
 const HEADER_BYTES = 24;
 const VERSIONS = [2, 3];
@@ -17,13 +19,18 @@ const LEAST_TENSOR_BYTES = 24;
 const LEAST_PAIR_BYTES = 13;
 
 export async function assertGgufHeader(path: string, fileBytes: number): Promise<void> {
-  const header = Buffer.alloc(HEADER_BYTES);
   const file = await open(path, 'r');
   try {
+    const header = Buffer.alloc(HEADER_BYTES);
     await file.read(header, 0, HEADER_BYTES, 0);
+    const counts = parseCounts(header, fileBytes);
+    walkGgufHeader({ fd: file.fd, fileBytes, at: HEADER_BYTES, ...counts });
   } finally {
     await file.close();
   }
+}
+
+function parseCounts(header: Buffer, fileBytes: number) {
   if (header.toString('latin1', 0, 4) !== 'GGUF') {
     const start = JSON.stringify(header.toString('latin1', 0, 12).replaceAll('\0', ''));
     throw new Error(`not a GGUF file: it begins with ${start}; download it again`);
@@ -42,4 +49,5 @@ export async function assertGgufHeader(path: string, fileBytes: number): Promise
       `the header promises ${tensors} tensors and ${pairs} keys, more than fit into ${fileBytes} bytes; download it again`,
     );
   }
+  return { tensors: Number(tensors), pairs: Number(pairs) };
 }
