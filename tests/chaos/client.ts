@@ -3,6 +3,8 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 
 import type { Invocation, Outcome } from './history.ts';
 
+const COMPLETE_LIMIT_MS = 60_000;
+
 export interface AskOptions {
   readonly port: number;
   readonly model: string;
@@ -64,6 +66,35 @@ export function ask(invocation: Invocation, options: AskOptions): Promise<Outcom
     request.once('error', closed);
     request.end(body);
   });
+}
+
+/** An answer in one piece, as its client gets it. */
+export interface Reply {
+  readonly status: number;
+  /** Of the error; undefined when it is none. */
+  readonly code: string | undefined;
+  readonly message: string;
+  readonly retryAfter: string | null;
+  readonly tookMs: number;
+}
+
+/** A completion that is not streamed. Rejects when the connection fails. */
+export async function complete(port: number, body: object): Promise<Reply> {
+  const beganMs = performance.now();
+  const response = await fetch(`http://127.0.0.1:${port}/v1/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(COMPLETE_LIMIT_MS),
+  });
+  const { error } = (await response.json()) as { error?: { code: string; message: string } };
+  return {
+    status: response.status,
+    code: error?.code,
+    message: error?.message ?? '',
+    retryAfter: response.headers.get('retry-after'),
+    tookMs: performance.now() - beganMs,
+  };
 }
 
 class Reader {

@@ -9,6 +9,8 @@ export interface Experiment {
   readonly number: number;
   readonly name: string;
   readonly rules: Rules;
+  /** Before the server is started. */
+  readonly prepare?: (world: World) => void;
   /** Arguments of the server. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -28,6 +30,7 @@ export async function runExperiment(
 ): Promise<readonly string[]> {
   const problems: string[] = [];
   try {
+    experiment.prepare?.(world);
     await world.start(experiment.args, experiment.env);
     const { faults, problems: found = [] } = await experiment.run(world);
     if (faults === 0) problems.push('the fault took no effect');

@@ -3,7 +3,7 @@
  * end with everything that belonged to it.
  */
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -11,8 +11,9 @@ import { OwnerLock } from '../../src/orchestrator/registry/owner-lock.ts';
 import { processFacts } from '../../src/orchestrator/registry/processes.ts';
 import { readRegistry } from '../../src/orchestrator/registry/registry-file.ts';
 import { type HearthProcess, startHearth } from '../support/hearth-process.ts';
-import { type AskOptions, ask } from './client.ts';
+import { type AskOptions, ask, complete, type Reply } from './client.ts';
 import type { Outcome } from './history.ts';
+import { Installation } from './installation.ts';
 
 export type Random = () => number;
 
@@ -36,14 +37,30 @@ export interface LoadPlan {
 export class World {
   readonly random: Random;
   readonly stateDir = mkdtempSync(join(tmpdir(), 'hearth-chaos-'));
+  readonly #modelDir = mkdtempSync(join(tmpdir(), 'hearth-chaos-model-'));
+  readonly modelFile = join(this.#modelDir, 'fake.json');
   readonly outcomes: Outcome[] = [];
   /** Every pid that was ever a worker here. */
   readonly workers = new Set<number>();
+  #installation: Installation | undefined;
   #server: HearthProcess | undefined;
   #ids = 0;
 
   constructor(random: Random) {
     this.random = random;
+    this.writeModel({});
+  }
+
+  /** The script of the fake model; what is not in it is as usual. */
+  writeModel(script: object): void {
+    const usual = { vocabulary: 'bytes', tokensPerSecond: TOKENS_PER_SECOND };
+    writeFileSync(this.modelFile, JSON.stringify({ ...usual, ...script }));
+  }
+
+  /** A program of tests/fixtures/workers is the worker from now on. Once before the start, to be so. */
+  setWorker(fixture: string, orders: object = {}): void {
+    this.#installation ??= new Installation();
+    this.#installation.setWorker(fixture, orders);
   }
 
   /** `args` of `hearth serve`, `env` of its process. */
@@ -52,7 +69,8 @@ export class World {
     env: Readonly<Record<string, string>> = {},
   ): Promise<void> {
     const server = await startHearth({
-      model: { vocabulary: 'bytes', tokensPerSecond: TOKENS_PER_SECOND },
+      model: this.modelFile,
+      ...(this.#installation && { program: this.#installation.program }),
       args: ['--state-dir', this.stateDir, '--slots', '4', ...args],
       env: { HEARTH_WORKER_RESTART_MAX: '1000', HEARTH_LIMITS_QUEUE_DEPTH_MAX: '1000', ...env },
     });
@@ -96,6 +114,11 @@ export class World {
     return outcome;
   }
 
+  /** Beside the history: what is looked at is the answer to a fault, not an answer of the model. */
+  complete(prompt: string, maxTokens = 5): Promise<Reply> {
+    return complete(this.server.port, { model: MODEL, prompt, max_tokens: maxTokens });
+  }
+
   /** Those that are written down now. */
   workerPids(): readonly number[] {
     const read = readRegistry(this.stateDir);
@@ -126,6 +149,26 @@ export class World {
     return [...text.matchAll(pattern)].reduce((sum, [, value]) => sum + Number(value), 0);
   }
 
+  /** The model is in this state, by the metrics. */
+  async isModel(state: string): Promise<boolean> {
+    return (
+      (await this.metric(
+        new RegExp(`^hearth_worker_state\\{.*state="${state}"\\} (\\d)`, 'gm'),
+      )) === 1
+    );
+  }
+
+  /** The next worker, once there is one that was never seen before. */
+  async nextWorker(): Promise<number> {
+    const seen = new Set(this.workers);
+    let next: number | undefined;
+    await this.until(() => {
+      next = this.workerPids().find((pid) => !seen.has(pid));
+      return next !== undefined;
+    });
+    return next!;
+  }
+
   openFiles(): number {
     return readdirSync(`/proc/${this.serverPid()}/fd`).length;
   }
@@ -147,7 +190,10 @@ export class World {
     const problems = left.map((pid) => `worker ${pid} outlived its server`);
     const read = readRegistry(this.stateDir);
     if (read.kind === 'damaged') problems.push(`the registry is damaged: ${read.reason}`);
-    rmSync(this.stateDir, { recursive: true, force: true });
+    for (const dir of [this.stateDir, this.#modelDir]) {
+      rmSync(dir, { recursive: true, force: true });
+    }
+    this.#installation?.[Symbol.dispose]();
     return problems;
   }
 }
