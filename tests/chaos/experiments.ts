@@ -2,6 +2,7 @@
 import type { Experiment } from './experiment.ts';
 import { CLIENTS } from './experiments/clients.ts';
 import { DEATHS } from './experiments/deaths.ts';
+import { FRAMES } from './experiments/frames.ts';
 import { STATE } from './experiments/state.ts';
 import { STOPS } from './experiments/stops.ts';
 
@@ -9,5 +10,6 @@ export const EXPERIMENTS: readonly Experiment[] = [
   ...DEATHS,
   ...STOPS,
   ...CLIENTS,
+  ...FRAMES,
   ...STATE,
 ].toSorted((a, b) => a.number - b.number);

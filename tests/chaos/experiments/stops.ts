@@ -57,7 +57,9 @@ export const STOPS: readonly Experiment[] = [
         problems.push(`${loop}: ${end} with ${text.length} characters`);
       }
       await beside;
-      const hung = await world.metric(/^hearth_worker_restarts_total\{reason="worker_hung"\} (\d+)/gm);
+      const hung = await world.metric(
+        /^hearth_worker_restarts_total\{reason="worker_hung"\} (\d+)/gm,
+      );
       return { faults: hung, problems: [...problems, ...(await atWork(world))] };
     },
   },
