@@ -22,6 +22,7 @@ import { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
 import { entryUrl } from '../core/entry.ts';
+import { causeOfDeath } from './death-cause.ts';
 import { OutputLines } from './output-lines.ts';
 
 export interface WorkerSpec {
@@ -160,8 +161,10 @@ export class WorkerProcess {
   }
 
   async #end(child: ChildProcess): Promise<string> {
+    let died: NodeJS.Signals | null | undefined;
     const how = await new Promise<string>((resolve) => {
       child.once('exit', (code, signal) => {
+        died = signal;
         resolve(signal === null ? `exited with code ${code}` : `was ended by ${signal}`);
       });
       child.on('error', (error) => {
@@ -177,7 +180,8 @@ export class WorkerProcess {
     child.stdout?.destroy();
     child.stderr?.destroy();
     this.#hasExited = true;
-    return how;
+    const cause = died === undefined ? undefined : causeOfDeath(died, this.tail);
+    return cause === undefined ? how : `${how}: ${cause}`;
   }
 
   #signal(signal: 'SIGTERM' | 'SIGKILL'): void {
