@@ -12,7 +12,7 @@ export interface Experiment {
   /** Before the server is started. */
   readonly prepare?: (world: World) => void;
   /** Arguments of the server. */
-  readonly args?: readonly string[];
+  readonly args?: (world: World) => readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   /** Returns how often the fault took effect, and what was wrong beyond the history. */
   readonly run: (
@@ -31,7 +31,7 @@ export async function runExperiment(
   const problems: string[] = [];
   try {
     experiment.prepare?.(world);
-    await world.start(experiment.args, experiment.env);
+    await world.start(experiment.args?.(world), experiment.env);
     const { faults, problems: found = [] } = await experiment.run(world);
     if (faults === 0) problems.push('the fault took no effect');
     problems.push(...found, ...checkHistory(world.outcomes, experiment.rules));

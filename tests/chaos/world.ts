@@ -23,13 +23,13 @@ const UNTIL_LIMIT_MS = 60_000;
 /** Each is one byte; the model says so many in a second in each slot. */
 const TOKENS_PER_SECOND = 1_000;
 
+type Asked = Pick<AskOptions, 'commands' | 'priority' | 'leavesAfter' | 'model' | 'port'>;
+
 export interface LoadPlan {
   readonly clients: number;
   readonly requests: number;
   /** For the n-th request. */
-  readonly each?: (index: number) => Partial<
-    Pick<AskOptions, 'commands' | 'priority' | 'leavesAfter'>
-  > & {
+  readonly each?: (index: number) => Partial<Asked> & {
     readonly tokens?: number;
   };
 }
@@ -102,10 +102,7 @@ export class World {
     );
   }
 
-  async ask(
-    tokens: number,
-    more: Partial<Pick<AskOptions, 'commands' | 'priority' | 'leavesAfter'>> = {},
-  ): Promise<Outcome> {
+  async ask(tokens: number, more: Partial<Asked> = {}): Promise<Outcome> {
     const id = this.#ids++;
     const nonce = `n${id}x${this.below(1e9).toString(36)}`;
     const options = { port: this.server.port, model: MODEL, limitMs: REQUEST_LIMIT_MS, ...more };
@@ -120,12 +117,12 @@ export class World {
   }
 
   /** Those that are written down now. */
-  workerPids(): readonly number[] {
+  workerPids(model?: string): readonly number[] {
     const read = readRegistry(this.stateDir);
     const entries = read.kind === 'good' ? read.entries : [];
-    const pids = entries.flatMap(({ pid }) => pid ?? []).filter((pid) => processFacts(pid));
-    for (const pid of pids) this.workers.add(pid);
-    return pids;
+    const living = entries.filter(({ pid }) => pid !== undefined && processFacts(pid));
+    for (const { pid } of living) this.workers.add(pid!);
+    return living.flatMap((entry) => ((model ?? entry.model) === entry.model ? entry.pid! : []));
   }
 
   serverPid(): number {
@@ -149,21 +146,18 @@ export class World {
     return [...text.matchAll(pattern)].reduce((sum, [, value]) => sum + Number(value), 0);
   }
 
-  /** The model is in this state, by the metrics. */
-  async isModel(state: string): Promise<boolean> {
-    return (
-      (await this.metric(
-        new RegExp(`^hearth_worker_state\\{.*state="${state}"\\} (\\d)`, 'gm'),
-      )) === 1
-    );
+  /** By the metrics. */
+  async isModel(state: string, model = MODEL): Promise<boolean> {
+    const line = `^hearth_worker_state\\{model="${model}",state="${state}"\\} (\\d)`;
+    return (await this.metric(new RegExp(line, 'gm'))) === 1;
   }
 
   /** The next worker, once there is one that was never seen before. */
-  async nextWorker(): Promise<number> {
+  async nextWorker(model = MODEL): Promise<number> {
     const seen = new Set(this.workers);
     let next: number | undefined;
     await this.until(() => {
-      next = this.workerPids().find((pid) => !seen.has(pid));
+      next = this.workerPids(model).find((pid) => !seen.has(pid));
       return next !== undefined;
     });
     return next!;
