@@ -7,6 +7,8 @@ const COMPLETE_LIMIT_MS = 60_000;
 
 export interface AskOptions {
   readonly port: number;
+  /** Port of a proxy that stands before it. */
+  readonly via?: number;
   readonly model: string;
   /** Commands to the fake model, before the nonce. */
   readonly commands?: string;
@@ -17,7 +19,15 @@ export interface AskOptions {
 }
 
 export function ask(invocation: Invocation, options: AskOptions): Promise<Outcome> {
-  const { port, model, commands = '', priority = 'normal', leavesAfter, limitMs } = options;
+  const {
+    port,
+    via = port,
+    model,
+    commands = '',
+    priority = 'normal',
+    leavesAfter,
+    limitMs,
+  } = options;
   const { nonce, tokens } = invocation;
   const body = JSON.stringify({
     model,
@@ -58,9 +68,10 @@ export function ask(invocation: Invocation, options: AskOptions): Promise<Outcom
       response.once('error', closed);
     };
     const request = httpRequest(
-      { host: '127.0.0.1', port, path: '/v1/completions', method: 'POST', agent: false },
+      { host: '127.0.0.1', port: via, path: '/v1/completions', method: 'POST', agent: false },
       onResponse,
     );
+    request.setHeader('host', `127.0.0.1:${port}`);
     request.setHeader('content-type', 'application/json');
     request.setHeader('x-priority', priority);
     request.once('error', closed);

@@ -3,6 +3,7 @@ import type { Experiment } from './experiment.ts';
 import { CLIENTS } from './experiments/clients.ts';
 import { DEATHS } from './experiments/deaths.ts';
 import { FRAMES } from './experiments/frames.ts';
+import { NETWORK } from './experiments/network.ts';
 import { RESOURCES } from './experiments/resources.ts';
 import { STATE } from './experiments/state.ts';
 import { STOPS } from './experiments/stops.ts';
@@ -12,6 +13,7 @@ export const EXPERIMENTS: readonly Experiment[] = [
   ...STOPS,
   ...CLIENTS,
   ...FRAMES,
+  ...NETWORK,
   ...RESOURCES,
   ...STATE,
 ].toSorted((a, b) => a.number - b.number);

@@ -23,7 +23,7 @@ const UNTIL_LIMIT_MS = 60_000;
 /** Each is one byte; the model says so many in a second in each slot. */
 const TOKENS_PER_SECOND = 1_000;
 
-type Asked = Pick<AskOptions, 'commands' | 'priority' | 'leavesAfter' | 'model' | 'port'>;
+type Asked = Pick<AskOptions, 'commands' | 'priority' | 'leavesAfter' | 'model' | 'via'>;
 
 export interface LoadPlan {
   readonly clients: number;
