@@ -10,7 +10,9 @@ const MB = 1_000_000;
 const READERS = 50;
 const SLOW_READER_MS = 1_000;
 /** The server looks twice in that time, and a stream is cut at the third look at the latest. */
-const CUT_WITHIN_MS = 1.5 * SLOW_READER_MS + 2_000;
+const CUT_WITHIN_MS = 1.5 * SLOW_READER_MS + 3_000;
+/** Of nine in ten: the rest is for the pauses of a busy machine. Alone they take a tenth of it. */
+const OTHERS_WITHIN_MS = 500;
 /** Each is six bytes on the wire, more than lie in all buffers on the way. They are echoed at once. */
 const PROMPT_TOKENS = 20_000;
 /** Within the first answers, and so early that far more than what lies in buffers is still to come. */
@@ -59,13 +61,14 @@ export const NETWORK: readonly Experiment[] = [
       }
       await world.until(async () => (await world.metric(FIRST_TOKENS)) >= tokensBefore + READERS);
       const beganMs = performance.now();
-      let [mostBytes, mostTokens, worstMs] = [0, 0, 0];
+      let [mostBytes, mostTokens] = [0, 0];
+      const times: number[] = [];
       const isOver = () => readers.every(({ isClosed }) => isClosed);
       const others = async () => {
         while (!isOver()) {
           const askedMs = performance.now();
           await world.ask(40 + world.below(100));
-          worstMs = Math.max(worstMs, performance.now() - askedMs);
+          times.push(performance.now() - askedMs);
         }
       };
       await Promise.all([
@@ -79,7 +82,12 @@ export const NETWORK: readonly Experiment[] = [
       ]);
       const cutMs = performance.now() - beganMs;
       if (cutMs > CUT_WITHIN_MS) problems.push(`the last was cut after ${cutMs.toFixed(0)} ms`);
-      if (worstMs > SLOW_READER_MS) problems.push(`another one took ${worstMs.toFixed(0)} ms`);
+      const late = times.filter((timeMs) => timeMs > OTHERS_WITHIN_MS);
+      if (late.length > times.length / 10) {
+        problems.push(
+          `${late.length} of ${times.length} others took more than ${OTHERS_WITHIN_MS} ms`,
+        );
+      }
       if (mostBytes > GROWTH_MAX_BYTES) problems.push(`the server grew by ${mostBytes} bytes`);
       const unread = mostTokens - kvBefore - lengths.reduce((sum, length) => sum + length, 0);
       if (unread > READERS * AHEAD_TOKENS) {
@@ -119,11 +127,11 @@ export const NETWORK: readonly Experiment[] = [
       const beganMs = performance.now();
       // Their turn comes when the streams have been cut.
       await world.load({ clients: 4, requests: 12 });
-      await world.until(async () => (await world.metric(BUSY)) === 0);
-      const freeMs = performance.now() - beganMs;
-      if (freeMs > CUT_WITHIN_MS)
-        problems.push(`the slots were free after ${freeMs.toFixed(0)} ms`);
-      await world.until(async () => (await world.metric(CUT)) === streams.length);
+      const isOver = async () =>
+        (await world.metric(CUT)) === streams.length && (await world.metric(BUSY)) === 0;
+      await world.until(isOver);
+      const cutMs = performance.now() - beganMs;
+      if (cutMs > CUT_WITHIN_MS) problems.push(`it held them for ${cutMs.toFixed(0)} ms`);
       problems.push(...(await atWork(world)));
       await proxy[Symbol.asyncDispose]();
       await world.until(() => world.openFiles() <= files + 4);
