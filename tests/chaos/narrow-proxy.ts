@@ -38,7 +38,9 @@ export class NarrowProxy implements AsyncDisposable {
     await heard;
   }
 
+  /** Idempotent. */
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode !== null) return;
     const exited = once(this.#child, 'exit');
     this.#child.stdin!.end();
     await exited;

@@ -107,7 +107,7 @@ export const NETWORK: readonly Experiment[] = [
       const problems: string[] = [];
       await world.load({ clients: 4, requests: 8 });
       const files = world.openFiles();
-      const proxy = await NarrowProxy.start(world.server.port);
+      await using proxy = await NarrowProxy.start(world.server.port);
       const clients = Array.from({ length: 20 }, () => new RawClient(proxy.port));
       const streams = clients.splice(0, 4);
       const behind = clients.splice(0, 1 + world.below(6));
@@ -118,12 +118,15 @@ export const NETWORK: readonly Experiment[] = [
         idle.send(`GET /health HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`);
       await world.until(() => clients.every(({ receivedBytes }) => receivedBytes > 0));
       // These have the slots until those stand in the queue that are to have them.
-      const first = Array.from({ length: 4 }, () => world.ask(300, { commands: '[[slow:2]]' }));
+      const first = Array.from({ length: 4 }, () => new RawClient(port));
+      for (const holder of first) holder.send(longAnswer(world, 10, '[[slow:5]]'));
       await world.until(async () => (await world.metric(BUSY)) === first.length);
       for (const stream of streams) stream.send(longAnswer(world, 4 * PROMPT_TOKENS));
       await world.until(async () => (await world.metric(WAITING)) === streams.length);
       for (const client of behind) client.send(shortAnswer(world));
-      await proxy.be(`still ${1 + world.below(STILL_AFTER_BYTES)}`);
+      const isStill = proxy.be(`still ${1 + world.below(STILL_AFTER_BYTES)}`);
+      for (const holder of first) holder.leave();
+      await isStill;
       const beganMs = performance.now();
       // Their turn comes when the streams have been cut.
       await world.load({ clients: 4, requests: 12 });
@@ -133,6 +136,7 @@ export const NETWORK: readonly Experiment[] = [
       const cutMs = performance.now() - beganMs;
       if (cutMs > CUT_WITHIN_MS) problems.push(`it held them for ${cutMs.toFixed(0)} ms`);
       problems.push(...(await atWork(world)));
+      // The cable is mended: now the server hears that nobody is there.
       await proxy[Symbol.asyncDispose]();
       await world.until(() => world.openFiles() <= files + 4);
       return { faults: streams.length, problems };
@@ -150,8 +154,8 @@ function cutAnywhere(world: World, request: string): string {
 }
 
 /** It begins with its prompt, and nobody is to see its end. */
-function longAnswer(world: World, promptTokens: number): string {
-  const prompt = '\u0001'.repeat(promptTokens);
+function longAnswer(world: World, promptTokens: number, commands = ''): string {
+  const prompt = commands + '\u0001'.repeat(promptTokens);
   const fields = { model: 'test-model', prompt, stream: true, echo: true, temperature: 0 };
   return rawCompletion(world.server.port, { ...fields, ignore_eos: true, max_tokens: 100_000 });
 }
