@@ -23,8 +23,8 @@ export const FRAMES: readonly Experiment[] = [
       world.setWorker('cuts-frames', orders);
     },
     run: async (world) => {
-      await world.load({ clients: 8, requests: 20 });
-      const hasCut = () => world.server.output().includes('cut 100 pieces');
+      await world.load({ clients: 6, requests: 20 });
+      const hasCut = () => world.server.output().includes('cut 20 pieces');
       await world.until(hasCut);
       const restarts = await world.metric(RESTARTS);
       const problems = restarts === 0 ? [] : [`${restarts} workers were replaced`];
