@@ -6,7 +6,6 @@ import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import { OwnerLock } from '../../src/orchestrator/registry/owner-lock.ts';
 import { processFacts } from '../../src/orchestrator/registry/processes.ts';
@@ -76,8 +75,11 @@ export class World {
       env: { HEARTH_WORKER_RESTART_MAX: '1000', HEARTH_LIMITS_QUEUE_DEPTH_MAX: '1000', ...env },
     });
     this.#server = server;
-    const late = sleep(UNTIL_LIMIT_MS, { event: 'late' }, { ref: false });
-    const { event } = await Promise.race([server.modelSettled, late]);
+    let event: string | undefined;
+    void server.modelSettled.then((settled) => {
+      event = settled.event;
+    });
+    await this.until(() => event !== undefined || server.child.exitCode !== null);
     if (event !== 'ready') throw new Error(`the server is ${event}:\n${server.output()}`);
     this.workerPids();
   }
