@@ -119,9 +119,13 @@ export class Exchange {
     return this.json(statusOf(error), errorBody(error, this.id), headers);
   }
 
-  /** Cuts the connection: nothing more can be said to this client. False when there is none. */
+  /**
+   * Cuts the connection: nothing more can be said to this client. False when there is none. By a reset:
+   * after a plain end the system goes on offering what the client has not read, megabytes for each.
+   */
   destroyConnection(): boolean {
     const outgoing = this.c.env?.outgoing;
+    outgoing?.socket?.resetAndDestroy();
     outgoing?.destroy();
     return outgoing !== undefined;
   }

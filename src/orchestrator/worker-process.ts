@@ -23,6 +23,7 @@ import { fileURLToPath } from 'node:url';
 
 import { entryUrl } from '../core/entry.ts';
 import { HEARTBEAT_VARIABLE, type HeartbeatSettings, heartbeatFlag } from '../ipc/heartbeat.ts';
+import { causeOfDeath } from './death-cause.ts';
 import { OutputLines } from './output-lines.ts';
 
 export interface WorkerSpec {
@@ -185,8 +186,10 @@ export class WorkerProcess {
   }
 
   async #end(child: ChildProcess): Promise<string> {
+    let died: NodeJS.Signals | null | undefined;
     const how = await new Promise<string>((resolve) => {
       child.once('exit', (code, signal) => {
+        died = signal;
         resolve(signal === null ? `exited with code ${code}` : `was ended by ${signal}`);
       });
       child.on('error', (error) => {
@@ -202,7 +205,8 @@ export class WorkerProcess {
     child.stdout?.destroy();
     child.stderr?.destroy();
     this.#hasExited = true;
-    return how;
+    const cause = died === undefined ? undefined : causeOfDeath(died, this.tail);
+    return cause === undefined ? how : `${how}: ${cause}`;
   }
 
   #signal(signal: 'SIGTERM' | 'SIGKILL'): void {

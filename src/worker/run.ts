@@ -5,7 +5,7 @@
  *          everybody, and who decides what Ctrl-C means is the parent.
  * Errors   an exception that nobody caught is told in a log message and ends the process with 70.
  */
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 
 import { systemClock } from '../core/clock.ts';
 import { entryUrl } from '../core/entry.ts';
@@ -21,8 +21,8 @@ const EXIT_SOFTWARE = 70;
 /** How long the last words may take when nobody reads them. */
 const LAST_WORDS_MS = 1_000;
 
-export function runWorker(socket: Socket, backend: BackendName): void {
-  const channel = openParentChannel(socket, {
+export function runWorker(stream: Duplex, backend: BackendName): void {
+  const channel = openParentChannel(stream, {
     onMessage: (message) => session.onMessage(message),
     onClose: (error) => session.onClose(error),
   });

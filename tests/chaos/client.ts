@@ -3,8 +3,12 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 
 import type { Invocation, Outcome } from './history.ts';
 
+const COMPLETE_LIMIT_MS = 60_000;
+
 export interface AskOptions {
   readonly port: number;
+  /** Port of a proxy that stands before it. */
+  readonly via?: number;
   readonly model: string;
   /** Commands to the fake model, before the nonce. */
   readonly commands?: string;
@@ -17,7 +21,16 @@ export interface AskOptions {
 }
 
 export function ask(invocation: Invocation, options: AskOptions): Promise<Outcome> {
-  const { port, model, commands = '', priority = 'normal', key, leavesAfter, limitMs } = options;
+  const {
+    port,
+    via = port,
+    model,
+    commands = '',
+    priority = 'normal',
+    key,
+    leavesAfter,
+    limitMs,
+  } = options;
   const { nonce, tokens } = invocation;
   const body = JSON.stringify({
     model,
@@ -61,9 +74,10 @@ export function ask(invocation: Invocation, options: AskOptions): Promise<Outcom
       response.once('error', closed);
     };
     const request = httpRequest(
-      { host: '127.0.0.1', port, path: '/v1/completions', method: 'POST', agent: false },
+      { host: '127.0.0.1', port: via, path: '/v1/completions', method: 'POST', agent: false },
       onResponse,
     );
+    request.setHeader('host', `127.0.0.1:${port}`);
     request.setHeader('content-type', 'application/json');
     request.setHeader('x-priority', priority);
     if (key !== undefined) request.setHeader('authorization', `Bearer ${key}`);
@@ -72,15 +86,33 @@ export function ask(invocation: Invocation, options: AskOptions): Promise<Outcom
   });
 }
 
-/** A body as it is, for completions; its answer, whole. Rejects when there is none, or none in JSON. */
-export async function post(port: number, body: Buffer) {
+/** An answer in one piece, as its client gets it. */
+export interface Reply {
+  readonly status: number;
+  /** Of the error; undefined when it is none. */
+  readonly code: string | undefined;
+  readonly message: string;
+  readonly retryAfter: string | null;
+  readonly tookMs: number;
+}
+
+/** A completion that is not streamed; bytes go out as they are. Rejects when the connection fails. */
+export async function complete(port: number, body: object | Buffer): Promise<Reply> {
+  const beganMs = performance.now();
   const response = await fetch(`http://127.0.0.1:${port}/v1/completions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: new Uint8Array(body),
+    body: Buffer.isBuffer(body) ? new Uint8Array(body) : JSON.stringify(body),
+    signal: AbortSignal.timeout(COMPLETE_LIMIT_MS),
   });
   const { error } = (await response.json()) as { error?: { code: string; message: string } };
-  return { status: response.status, code: error?.code, message: error?.message ?? '' };
+  return {
+    status: response.status,
+    code: error?.code,
+    message: error?.message ?? '',
+    retryAfter: response.headers.get('retry-after'),
+    tookMs: performance.now() - beganMs,
+  };
 }
 
 class Reader {

@@ -9,8 +9,10 @@ export interface Experiment {
   readonly number: number;
   readonly name: string;
   readonly rules: Rules;
+  /** Before the server is started. */
+  readonly prepare?: (world: World) => void;
   /** Arguments of the server. */
-  readonly args?: readonly string[];
+  readonly args?: (world: World) => readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   /** `run` starts the server itself, once the folder is as it has to be. */
   readonly startsItself?: boolean;
@@ -38,7 +40,10 @@ export async function runExperiment(
   const { run, whole = run } = experiment;
   const problems: string[] = [];
   try {
-    if (experiment.startsItself !== true) await world.start(experiment.args, experiment.env);
+    experiment.prepare?.(world);
+    if (experiment.startsItself !== true) {
+      await world.start(experiment.args?.(world), experiment.env);
+    }
     const { faults, problems: found = [] } = await (isWhole ? whole : run)(world);
     if (faults === 0) problems.push('the fault took no effect');
     problems.push(...found, ...checkHistory(world.outcomes, experiment.rules));

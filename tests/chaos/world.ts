@@ -3,7 +3,7 @@
  * end with everything that belonged to it.
  */
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -11,8 +11,9 @@ import { OwnerLock } from '../../src/orchestrator/registry/owner-lock.ts';
 import { processFacts } from '../../src/orchestrator/registry/processes.ts';
 import { readRegistry } from '../../src/orchestrator/registry/registry-file.ts';
 import { type HearthProcess, startHearth } from '../support/hearth-process.ts';
-import { type AskOptions, ask } from './client.ts';
+import { type AskOptions, ask, complete, type Reply } from './client.ts';
 import type { Outcome } from './history.ts';
+import { Installation } from './installation.ts';
 
 export type Random = () => number;
 
@@ -22,13 +23,13 @@ const UNTIL_LIMIT_MS = 60_000;
 /** Each is one byte; the model says so many in a second in each slot. */
 const TOKENS_PER_SECOND = 1_000;
 
+type Asked = Pick<AskOptions, 'commands' | 'priority' | 'leavesAfter' | 'model' | 'via'>;
+
 export interface LoadPlan {
   readonly clients: number;
   readonly requests: number;
   /** For the n-th request. */
-  readonly each?: (index: number) => Partial<
-    Pick<AskOptions, 'commands' | 'priority' | 'leavesAfter'>
-  > & {
+  readonly each?: (index: number) => Partial<Asked> & {
     readonly tokens?: number;
   };
 }
@@ -36,16 +37,32 @@ export interface LoadPlan {
 export class World {
   readonly random: Random;
   readonly stateDir = mkdtempSync(join(tmpdir(), 'hearth-chaos-'));
+  readonly #modelDir = mkdtempSync(join(tmpdir(), 'hearth-chaos-model-'));
+  readonly modelFile = join(this.#modelDir, 'fake.json');
   readonly outcomes: Outcome[] = [];
   /** Sent with every request from now on. */
   key: string | undefined;
   /** Every pid that was ever a worker here. */
   readonly workers = new Set<number>();
+  #installation: Installation | undefined;
   #server: HearthProcess | undefined;
   #ids = 0;
 
   constructor(random: Random) {
     this.random = random;
+    this.writeModel({});
+  }
+
+  /** The script of the fake model; what is not in it is as usual. */
+  writeModel(script: object): void {
+    const usual = { vocabulary: 'bytes', tokensPerSecond: TOKENS_PER_SECOND };
+    writeFileSync(this.modelFile, JSON.stringify({ ...usual, ...script }));
+  }
+
+  /** A program of tests/fixtures/workers is the worker from now on. Once before the start, to be so. */
+  setWorker(fixture: string, orders: object = {}): void {
+    this.#installation ??= new Installation();
+    this.#installation.setWorker(fixture, orders);
   }
 
   /** `args` of `hearth serve`, `env` of its process. */
@@ -54,13 +71,17 @@ export class World {
     env: Readonly<Record<string, string>> = {},
   ): Promise<void> {
     const server = await startHearth({
-      model: { vocabulary: 'bytes', tokensPerSecond: TOKENS_PER_SECOND },
+      model: this.modelFile,
+      ...(this.#installation && { program: this.#installation.program }),
       args: ['--state-dir', this.stateDir, '--slots', '4', ...args],
       env: { HEARTH_WORKER_RESTART_MAX: '1000', HEARTH_LIMITS_QUEUE_DEPTH_MAX: '1000', ...env },
     });
     this.#server = server;
-    const ended = server.exited.then((code) => ({ event: `ended with ${code}` }));
-    const { event } = await Promise.race([server.modelSettled, ended]);
+    let event: string | undefined;
+    void server.modelSettled.then((settled) => {
+      event = settled.event;
+    });
+    await this.until(() => event !== undefined || server.child.exitCode !== null);
     if (event !== 'ready') throw new Error(`the server is ${event}:\n${server.output()}`);
     this.workerPids();
   }
@@ -87,10 +108,7 @@ export class World {
     );
   }
 
-  async ask(
-    tokens: number,
-    more: Partial<Pick<AskOptions, 'commands' | 'priority' | 'leavesAfter'>> = {},
-  ): Promise<Outcome> {
+  async ask(tokens: number, more: Partial<Asked> = {}): Promise<Outcome> {
     const id = this.#ids++;
     const nonce = `n${id}x${this.below(1e9).toString(36)}`;
     const { key } = this;
@@ -101,13 +119,18 @@ export class World {
     return outcome;
   }
 
+  /** Beside the history: what is looked at is the answer to a fault, not an answer of the model. */
+  complete(prompt: string, maxTokens = 5): Promise<Reply> {
+    return complete(this.server.port, { model: MODEL, prompt, max_tokens: maxTokens });
+  }
+
   /** Those that are written down now. */
-  workerPids(): readonly number[] {
+  workerPids(model?: string): readonly number[] {
     const read = readRegistry(this.stateDir);
     const entries = read.kind === 'good' ? read.entries : [];
-    const pids = entries.flatMap(({ pid }) => pid ?? []).filter((pid) => processFacts(pid));
-    for (const pid of pids) this.workers.add(pid);
-    return pids;
+    const living = entries.filter(({ pid }) => pid !== undefined && processFacts(pid));
+    for (const { pid } of living) this.workers.add(pid!);
+    return living.flatMap((entry) => ((model ?? entry.model) === entry.model ? entry.pid! : []));
   }
 
   serverPid(): number {
@@ -131,6 +154,23 @@ export class World {
     const url = `http://127.0.0.1:${this.server.port}/metrics`;
     const text = await (await fetch(url, { headers })).text();
     return [...text.matchAll(pattern)].reduce((sum, [, value]) => sum + Number(value), 0);
+  }
+
+  /** By the metrics. */
+  async isModel(state: string, model = MODEL): Promise<boolean> {
+    const line = `^hearth_worker_state\\{model="${model}",state="${state}"\\} (\\d)`;
+    return (await this.metric(new RegExp(line, 'gm'))) === 1;
+  }
+
+  /** The next worker, once there is one that was never seen before. */
+  async nextWorker(model = MODEL): Promise<number> {
+    const seen = new Set(this.workers);
+    let next: number | undefined;
+    await this.until(() => {
+      next = this.workerPids(model).find((pid) => !seen.has(pid));
+      return next !== undefined;
+    });
+    return next!;
   }
 
   openFiles(): number {
@@ -158,7 +198,10 @@ export class World {
     const problems = left.map((pid) => `worker ${pid} outlived its server`);
     const read = readRegistry(this.stateDir);
     if (read.kind === 'damaged') problems.push(`the registry is damaged: ${read.reason}`);
-    rmSync(this.stateDir, { recursive: true, force: true });
+    for (const dir of [this.stateDir, this.#modelDir]) {
+      rmSync(dir, { recursive: true, force: true });
+    }
+    this.#installation?.[Symbol.dispose]();
     return problems;
   }
 }

@@ -136,6 +136,15 @@ describe('a worker that dies', () => {
     expect(band.pids).toHaveLength(2);
   });
 
+  test('because it has no memory left: that is the reason that is told', async () => {
+    const band = await start({ worker: { nodeArgs: ['--max-old-space-size=32'] } });
+    const { error } = await band.ask('y '.repeat(7_000_000));
+    expect(error?.code).toBe('worker_crashed');
+    expect(error?.message).toMatch(/was ended by SIG\w+: out of memory/);
+    expect((await band.ask('x')).text).toBe('x');
+    expect(band.pids).toHaveLength(3);
+  });
+
   test('and leaves a grandchild that holds its pipes: that is gone too', async () => {
     const band = await start({ fixture: 'leaves-grandchild' });
     const grandchild = band.lines.find(({ message }) => message === 'grandchild')!.fields.pid;

@@ -7,7 +7,7 @@
  * Errors  none: a file that cannot be read is as if there were none, and one that cannot be written is
  *         written the next time.
  */
-import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
 
@@ -44,12 +44,23 @@ export class MemoryBook {
     this.#bytes.delete(key);
     this.#bytes.set(key, bytes);
     if (this.#bytes.size > ENTRIES_MAX) this.#bytes.delete(this.#bytes.keys().next().value!);
+    const temporary = `${this.#path}.new`;
     try {
-      writeFileSync(`${this.#path}.new`, JSON.stringify(Object.fromEntries(this.#bytes)));
-      renameSync(`${this.#path}.new`, this.#path);
+      writeFileSync(temporary, JSON.stringify(Object.fromEntries(this.#bytes)));
+      renameSync(temporary, this.#path);
     } catch {
       // Only a convenience: without it the next load is estimated.
+      removeHalf(temporary);
     }
+  }
+}
+
+/** On a full disk a part of the file is there. */
+function removeHalf(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // The folder cannot be written to: the next write that works puts it right.
   }
 }
 

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 
 import { PRIORITIES } from '../../../src/core/priority.ts';
 import { exchangeRaw, readAll } from '../../support/api-server.ts';
-import { post } from '../client.ts';
+import { complete } from '../client.ts';
 import { atWork, type Experiment } from '../experiment.ts';
 import type { Outcome } from '../history.ts';
 import type { World } from '../world.ts';
@@ -40,7 +40,7 @@ export const HOSTILE: readonly Experiment[] = [
         const [what, body, status] = BODIES[world.below(BODIES.length)]!;
         await world.metric(LAG);
         const startedMs = performance.now();
-        const answer = await post(world.server.port, body(world));
+        const answer = await complete(world.server.port, body(world));
         const tookMs = performance.now() - startedMs;
         const lagMs = (await world.metric(LAG)) * 1_000;
         if (answer.status === status && answer.code !== undefined) refused += 1;
@@ -97,7 +97,7 @@ export const HOSTILE: readonly Experiment[] = [
     number: 26,
     name: 'far more come than may wait: refused with a time, nothing reset, each class in its order',
     rules: { mayFailWith: ['queue_full'] },
-    args: ['--slots', '1'],
+    args: () => ['--slots', '1'],
     env: {
       HEARTH_MODEL_DEFAULTS_HIGH_SPARE: '0',
       HEARTH_LIMITS_QUEUE_DEPTH_MAX: String(QUEUE.max),

@@ -13,7 +13,7 @@ export const MEMORY: readonly Experiment[] = [
     number: 12,
     name: 'bits of large prompts flip in shared memory: those requests fail, and no other',
     rules: { mayFailWith: [DAMAGED] },
-    args: ['--context-tokens', '4000000'],
+    args: () => ['--context-tokens', '4000000'],
     run: async (world) => {
       const problems: string[] = [];
       // The arena is there from the first one on.

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { readRegistry } from '../../../src/orchestrator/registry/registry-file.ts';
 import { CORRUPTIONS, type CorruptionName, writeCorruptGguf } from '../../support/corrupt-gguf.ts';
 import { ensurePreset } from '../../support/gguf-writer-presets.ts';
-import { post } from '../client.ts';
+import { complete } from '../client.ts';
 import { atWork, type Experiment } from '../experiment.ts';
 import type { World } from '../world.ts';
 
@@ -74,7 +74,7 @@ async function corruptFiles(world: World): Promise<Readonly<Record<string, Model
 async function verdictOn(world: World, model: string, { mayLoad }: ModelFile) {
   const startedMs = performance.now();
   const body = Buffer.from(JSON.stringify({ model, prompt: 'Hi', max_tokens: 2 }));
-  const { status, code, message } = await post(world.server.port, body);
+  const { status, code, message } = await complete(world.server.port, body);
   const tookMs = performance.now() - startedMs;
   const isRefused = status === 503 && code === 'model_failed' && message.length > 40;
   const problems = isRefused || mayLoad ? [] : [`${model}: ${status} ${code} ${message}`];

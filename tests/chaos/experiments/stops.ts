@@ -6,6 +6,9 @@ import { processFacts } from '../../../src/orchestrator/registry/processes.ts';
 import { atWork, type Experiment, RESTARTS } from '../experiment.ts';
 
 const SLEEP_MS = 4_000;
+const STEP_TIMEOUT_MS = 400;
+/** For the tokens before the loop, a step that was slow when it was measured, a look, and the end. */
+const LOOP_SLACK_MS = 1_600;
 
 export const STOPS: readonly Experiment[] = [
   {
@@ -21,6 +24,43 @@ export const STOPS: readonly Experiment[] = [
       await world.until(() => processFacts(pid!) === undefined);
       await loading;
       return { faults: 1, problems: await atWork(world) };
+    },
+  },
+  {
+    number: 5,
+    name: 'a worker loops for ever, with or without heartbeats: killed by the step clock',
+    rules: { mayFailWith: ['worker_hung'] },
+    env: {
+      HEARTH_WORKER_HEARTBEAT_INTERVAL_MS: '100',
+      // What is to end it is that nothing moves, not that nothing is heard.
+      HEARTH_WORKER_HEARTBEAT_MISSES: '100',
+      HEARTH_WORKER_STEP_TIMEOUT_S: String(STEP_TIMEOUT_MS / 1_000),
+    },
+    run: async (world) => {
+      const problems: string[] = [];
+      // Its speed is measured then: before, a step may take six times as long.
+      await world.load({ clients: 4, requests: 16 });
+      const pids = world.workerPids();
+      const beside = world.load({ clients: 3, requests: 9 });
+      const beganMs = performance.now();
+      const loop = ['spin-after', 'hang-after'][world.below(2)];
+      const afterTokens = 1 + world.below(30);
+      const looping = world.ask(60, { commands: `[[${loop}:${afterTokens}]]` });
+      await world.until(() => pids.every((pid) => processFacts(pid) === undefined));
+      const goneMs = performance.now() - beganMs;
+      if (goneMs > STEP_TIMEOUT_MS + LOOP_SLACK_MS) {
+        problems.push(`${loop}: the worker was gone after ${goneMs.toFixed(0)} ms`);
+      }
+      const { end, text } = await looping;
+      // What has left the worker before it hung is told; at most a frame of it is lost.
+      if (end !== 'failed' || text.length > afterTokens) {
+        problems.push(`${loop}: ${end} with ${text.length} characters`);
+      }
+      await beside;
+      const hung = await world.metric(
+        /^hearth_worker_restarts_total\{reason="worker_hung"\} (\d+)/gm,
+      );
+      return { faults: hung, problems: [...problems, ...(await atWork(world))] };
     },
   },
   {

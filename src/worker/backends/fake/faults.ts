@@ -9,6 +9,7 @@ export function runFaults(plan: ReplyPlan, produced: number, scriptPath: string)
   if (plan.dieOnce !== undefined) dieOnce(`${scriptPath}.died-${plan.dieOnce}`);
   if (produced === plan.throwAfterTokens) throw new Error('The fake model was told to throw.');
   if (produced === plan.freezeAfterTokens) standStill();
+  if (produced === plan.spinAfterTokens) spin();
   return produced === plan.hangAfterTokens;
 }
 
@@ -26,4 +27,9 @@ function dieOnce(marker: string): void {
 /** Stops this thread for good, as a native call that never returns would. */
 function standStill(): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+}
+
+/** The same with a core of the machine, as a native loop that never ends would. */
+function spin(): never {
+  for (;;);
 }

@@ -11,6 +11,7 @@
  *   [[hang-after:N]]  the loop stops and heartbeats go on; [[hang]] is [[hang-after:0]]
  *   [[throw-after:N]] an exception that nobody catches; [[throw]] is [[throw-after:0]]
  *   [[freeze-after:N]] the whole process stands still; [[freeze]] is [[freeze-after:0]]
+ *   [[spin-after:N]]  the same, and it takes all of a core; [[spin]] is [[spin-after:0]]
  *
  * Sampling is honoured as by a model that is sure of what it says: bias can ban or force a token,
  * penalties and cuts change nothing. Above temperature 0 the seed shows: echo and count end with a
@@ -33,6 +34,7 @@ export interface ReplyPlan {
   readonly hangAfterTokens: number | undefined;
   readonly throwAfterTokens: number | undefined;
   readonly freezeAfterTokens: number | undefined;
+  readonly spinAfterTokens: number | undefined;
 }
 
 const COMMAND = /\[\[([a-z-]+)(?::(\d{1,9}))?\]\]/g;
@@ -66,6 +68,7 @@ export function planReply(
     hangAfterTokens: hang ?? script.hangAfterTokens,
     throwAfterTokens: commands.get('throw-after') ?? commands.get('throw'),
     freezeAfterTokens: commands.get('freeze-after') ?? commands.get('freeze'),
+    spinAfterTokens: commands.get('spin-after') ?? commands.get('spin'),
   };
 }
 

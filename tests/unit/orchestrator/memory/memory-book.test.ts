@@ -1,5 +1,5 @@
 /** What a model took is known the next time, for the same file loaded in the same way. */
-import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -62,4 +62,10 @@ test('a book that cannot be read or written is no book, and no error', () => {
   const book = new MemoryBook(join(dir, 'nowhere'));
   book.measured(spec(), 1_000);
   expect(book.needOf(spec())).toBe(1_000);
+});
+
+test('a book that cannot be put in its place leaves nothing beside it', () => {
+  mkdirSync(join(dir, 'memory.json'));
+  new MemoryBook(dir).measured(spec(), 1_000);
+  expect(readdirSync(dir)).not.toContain('memory.json.new');
 });
