@@ -14,8 +14,8 @@ import { fileURLToPath } from 'node:url';
 
 import { makeRandom } from '../src/cli/bench/prompts.ts';
 import { PRIORITIES, type Priority } from '../src/core/priority.ts';
-import type { SchedulerLimits } from '../src/orchestrator/scheduler.ts';
-import { SlidingWindow } from '../src/orchestrator/sliding-window.ts';
+import { SlidingWindow } from '../src/orchestrator/limits/sliding-window.ts';
+import type { SchedulerLimits } from '../src/orchestrator/scheduling/scheduler.ts';
 import { anybody, KEYS, LIMITS, LOADS, MACHINE, poisson, request, SEED } from './lib/arrivals.ts';
 import type { BenchOptions } from './lib/options.ts';
 import { at, figuresOf, inversions, percent } from './lib/queue-figures.ts';

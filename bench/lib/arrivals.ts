@@ -6,7 +6,7 @@
  */
 import { makeRandom, type Random } from '../../src/cli/bench/prompts.ts';
 import type { Priority } from '../../src/core/priority.ts';
-import type { SchedulerLimits } from '../../src/orchestrator/scheduler.ts';
+import type { SchedulerLimits } from '../../src/orchestrator/scheduling/scheduler.ts';
 import type { Arrival, Machine } from './simulate.ts';
 
 export const MACHINE: Machine = {

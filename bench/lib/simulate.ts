@@ -12,8 +12,8 @@
  * Units   simulated ms, tokens.
  */
 import type { Priority } from '../../src/core/priority.ts';
-import type { Drop, Effects, Rejection } from '../../src/orchestrator/effects.ts';
-import { Scheduler, type SchedulerLimits } from '../../src/orchestrator/scheduler.ts';
+import type { Drop, Effects, Rejection } from '../../src/orchestrator/scheduling/effects.ts';
+import { Scheduler, type SchedulerLimits } from '../../src/orchestrator/scheduling/scheduler.ts';
 
 export interface Arrival {
   readonly atMs: number;

@@ -26,7 +26,7 @@ import type { ModelSpec } from '../models/spec.ts';
 import type { Orchestrator } from '../orchestrator/orchestrator.ts';
 import { Registry } from '../orchestrator/registry/registry.ts';
 import { spawnRegistered } from '../orchestrator/registry/spawn-registered.ts';
-import { toHeartbeat } from '../orchestrator/worker-process.ts';
+import { toHeartbeat } from '../orchestrator/replica/worker-process.ts';
 import { arenaFolders } from './arena-folders.ts';
 import type { CliContext } from './context.ts';
 import { workerEnvironment } from './environment.ts';

@@ -11,7 +11,7 @@
 import type { CallContext, GenerationRequest, Prompt, Usage } from '../core/engine.ts';
 import { HearthError, RequestError } from '../core/errors.ts';
 import type { Answer } from './answer.ts';
-import type { GenerateJob, RunningCall } from './running-calls.ts';
+import type { GenerateJob, RunningCall } from './replica/running-calls.ts';
 
 export interface Call {
   readonly key: number;

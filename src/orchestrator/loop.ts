@@ -30,17 +30,17 @@ import { type HearthError, toHearthError, type WorkerError } from '../core/error
 import type { Log } from '../core/log.ts';
 import type { Observer } from '../core/observer.ts';
 import type { UsageBook } from '../core/usage-book.ts';
-import { Allowance } from './allowance.ts';
 import { Answer } from './answer.ts';
 import { abortReason, type Call, toJob } from './call.ts';
-import type { Drop, Effects, Rejection, SchedulerEvent } from './effects.ts';
-import type { LimiterOptions } from './limiter.ts';
+import { Allowance } from './limits/allowance.ts';
+import type { LimiterOptions } from './limits/limiter.ts';
 import { PoisonList } from './poison.ts';
-import { trailOf } from './prefix-memory.ts';
-import { reportQueue } from './queue-report.ts';
 import * as refusals from './refusals.ts';
-import type { CallEnd, CallListener, GenerateJob, RunningCall } from './running-calls.ts';
-import { Scheduler, type SchedulerLimits } from './scheduler.ts';
+import type { CallEnd, CallListener, GenerateJob, RunningCall } from './replica/running-calls.ts';
+import type { Drop, Effects, Rejection, SchedulerEvent } from './scheduling/effects.ts';
+import { trailOf } from './scheduling/prefix-memory.ts';
+import { reportQueue } from './scheduling/queue-report.ts';
+import { Scheduler, type SchedulerLimits } from './scheduling/scheduler.ts';
 
 /** What the loop needs of a model's supervisor. */
 export interface ModelDesk {

@@ -27,17 +27,17 @@ import type { Operator, WorkerInfo } from '../core/operator.ts';
 import { noUsageBook, type UsageBook } from '../core/usage-book.ts';
 import type { ModelSpec } from '../models/spec.ts';
 import { abortReason } from './call.ts';
-import type { LimiterOptions } from './limiter.ts';
+import type { LimiterOptions } from './limits/limiter.ts';
 import { Loop, type LoopLimits } from './loop.ts';
 import { type Evictable, MemoryAdmission } from './memory/memory-admission.ts';
 import type { MemoryBook } from './memory/memory-book.ts';
+import { StartGate } from './pool/start-gate.ts';
+import { Supervisor, type SupervisorHost, type WorkerSettings } from './pool/supervisor.ts';
+import { ThreadBudget } from './pool/thread-budget.ts';
 import * as refusals from './refusals.ts';
 import { noRegister, type WorkerRegister } from './registry/spawn-registered.ts';
-import type { SchedulerLimits } from './scheduler.ts';
-import { StartGate } from './start-gate.ts';
-import { Supervisor, type SupervisorHost, type WorkerSettings } from './supervisor.ts';
-import { ThreadBudget } from './thread-budget.ts';
-import type { WorkerProcess } from './worker-process.ts';
+import type { WorkerProcess } from './replica/worker-process.ts';
+import type { SchedulerLimits } from './scheduling/scheduler.ts';
 
 export interface OrchestratorOptions {
   /** The default model first. */

@@ -4,7 +4,7 @@
  */
 import { CapacityError, RequestError, WorkerError } from '../core/errors.ts';
 import type { Priority } from '../core/priority.ts';
-import type { Refusal } from './rate-windows.ts';
+import type { Refusal } from './limits/rate-windows.ts';
 
 /** When models that are busy now may be idle. */
 const MEMORY_AFTER_MS = 5_000;

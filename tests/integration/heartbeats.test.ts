@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 
 import { HEARTBEAT_VARIABLE } from '../../src/ipc/heartbeat.ts';
-import { spawnWorker, toHeartbeat } from '../../src/orchestrator/worker-process.ts';
+import { spawnWorker, toHeartbeat } from '../../src/orchestrator/replica/worker-process.ts';
 import { type HearthProcess, startHearth } from '../support/hearth-process.ts';
 import { isAlive, Orchestra, type Setup } from '../support/orchestra.ts';
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
-import { spawnWorker } from '../../src/orchestrator/worker-process.ts';
+import { spawnWorker } from '../../src/orchestrator/replica/worker-process.ts';
 import { GREEDY } from '../support/greedy.ts';
 import { HEARTBEAT } from '../support/heartbeat.ts';
 import { Orchestra, type Setup } from '../support/orchestra.ts';

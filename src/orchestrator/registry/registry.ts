@@ -17,7 +17,7 @@
  *         change and every look: workers run on, and what is in memory is right.
  */
 import type { Log } from '../../core/log.ts';
-import type { WorkerProcess, WorkerSpec } from '../worker-process.ts';
+import type { WorkerProcess, WorkerSpec } from '../replica/worker-process.ts';
 import { OwnerLock } from './owner-lock.ts';
 import { listProcesses, type ProcessFacts, processFacts } from './processes.ts';
 import {

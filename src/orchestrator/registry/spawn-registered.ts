@@ -1,5 +1,5 @@
 /** Starts a worker so that it is written down before it is there. */
-import { spawnWorker, type WorkerProcess, type WorkerSpec } from '../worker-process.ts';
+import { spawnWorker, type WorkerProcess, type WorkerSpec } from '../replica/worker-process.ts';
 
 /** What starts workers tells it what it does. */
 export interface WorkerRegister {

@@ -11,7 +11,7 @@ const bench = fileURLToPath(new URL('../../../bench/', import.meta.url));
 describe('the simulator', () => {
   test('imports the production scheduler, and the benches have none of their own', () => {
     const simulator = readFileSync(`${bench}lib/simulate.ts`, 'utf8');
-    expect(simulator).toContain("from '../../src/orchestrator/scheduler.ts'");
+    expect(simulator).toContain("from '../../src/orchestrator/scheduling/scheduler.ts'");
     const own = readdirSync(bench, { recursive: true, encoding: 'utf8' })
       .filter((path) => path.endsWith('.ts'))
       .filter((path) =>
