@@ -19,6 +19,7 @@ const BENCHES: Record<string, (options: BenchOptions) => Promise<number>> = {
   swap: async (options) => (await import('./swap.ts')).runSwap(options),
   workers: async (options) => (await import('./workers.ts')).runWorkers(options),
   payload: async (options) => (await import('./payload.ts')).runPayload(options),
+  'soak-workers': async (options) => (await import('./soak-workers.ts')).runSoakWorkers(options),
   soak: async (options) => (await import('./soak.ts')).runSoak(options),
 };
 

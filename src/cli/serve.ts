@@ -6,6 +6,7 @@
  */
 import { systemClock } from '../core/clock.ts';
 import { RequestError } from '../core/errors.ts';
+import { keepHeapSmall } from '../core/small-heap.ts';
 import { type CliContext, CliError } from './context.ts';
 import { endOnCrash, isOurFault } from './crash.ts';
 import { watchHangUps, watchTerminal } from './hang-up.ts';
@@ -26,6 +27,7 @@ export interface ServeFlags extends ConfigFlags {
 }
 
 export async function serve(flags: ServeFlags, context: CliContext): Promise<number> {
+  keepHeapSmall();
   const { config, settings, file } = readConfig(flags, context);
   using signals = watchStopSignals(process, systemClock);
   using hangUps = watchHangUps(process, {

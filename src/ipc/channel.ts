@@ -51,6 +51,7 @@ export interface ChannelOptions {
   readonly maxBufferedBytes?: number;
   /** Where shared memory for large payloads is made. Absent: they go over the stream. */
   readonly arenaFolder?: string | undefined;
+  readonly arenaFromBytes?: number | undefined;
   /** One of them could not go through shared memory. */
   readonly onFallback?: (fallback: Fallback) => void;
 }
@@ -91,7 +92,12 @@ export class Channel<Out extends object, In> {
     stream: Duplex,
     side: Side<Out, In>,
     handlers: ChannelHandlers<In>,
-    { maxBufferedBytes = MAX_BUFFERED_BYTES, arenaFolder, onFallback }: ChannelOptions = {},
+    {
+      maxBufferedBytes = MAX_BUFFERED_BYTES,
+      arenaFolder,
+      arenaFromBytes,
+      onFallback,
+    }: ChannelOptions = {},
   ) {
     this.#stream = stream;
     this.#side = side;
@@ -103,7 +109,7 @@ export class Channel<Out extends object, In> {
       this.#write(body ? encodeBinaryFrame(message, body) : [encodeFrame(message)]);
     };
     const isFull = () => stream.writableNeedDrain;
-    this.#outbox = new Outbox({ arenaFolder, onFallback, write, isFull });
+    this.#outbox = new Outbox({ arenaFolder, arenaFromBytes, onFallback, write, isFull });
     this.#inbox = new Inbox(side.carriers, write);
     stream.on('drain', () => this.#outbox.drained());
     stream.on('data', (bytes: Uint8Array) => this.#receive(bytes));

@@ -20,7 +20,7 @@
 import type { ArenaFallback } from '../core/observer.ts';
 import { Arena, type Block } from './arena.ts';
 import { ProtocolError } from './codec.ts';
-import { ARENA_BYTES, LARGE_BYTES, MAX_PART_BYTES, type TransferMessage } from './protocol.ts';
+import { ARENA_BYTES, ARENA_FROM_BYTES, MAX_PART_BYTES, type TransferMessage } from './protocol.ts';
 
 export interface Fallback {
   readonly reason: ArenaFallback;
@@ -33,6 +33,8 @@ export interface Fallback {
 export interface OutboxOptions {
   /** Folder of the arena. Absent: there is none, and nobody misses it. */
   readonly arenaFolder?: string | undefined;
+  /** What has less goes in parts. Default: ARENA_FROM_BYTES. */
+  readonly arenaFromBytes?: number | undefined;
   readonly onFallback?: ((fallback: Fallback) => void) | undefined;
   readonly write: (message: TransferMessage, body?: Uint8Array) => void;
   /** What was written waits to be read: `drained` will be called. */
@@ -76,7 +78,8 @@ export class Outbox {
 
   add(id: number, bytes: Uint8Array, call: number | undefined): void {
     if (this.#state === 'closed') return;
-    const isInline = this.#options.arenaFolder === undefined || bytes.byteLength <= LARGE_BYTES;
+    const { arenaFolder, arenaFromBytes = ARENA_FROM_BYTES } = this.#options;
+    const isInline = arenaFolder === undefined || bytes.byteLength < arenaFromBytes;
     const outgoing = { id, call, bytes, sentBytes: 0, block: undefined, isInline };
     this.#queue = [...this.#queue, outgoing];
     if (this.#queue.length === 1) this.#advance();

@@ -217,8 +217,10 @@ export const FromWorker = z.discriminatedUnion('type', [
  */
 export const MAX_PAYLOAD_BYTES = 64 * 1024 * 1024;
 export const MAX_PART_BYTES = 1024 * 1024;
-/** What takes more is a payload, and goes through the arena where there is one. */
+/** What takes more is a payload. */
 export const LARGE_BYTES = 256 * 1024;
+/** A payload from here on goes through the arena where there is one; smaller ones are faster in parts. */
+export const ARENA_FROM_BYTES = 4 * 1024 * 1024;
 export const ARENA_BYTES = 64 * 1024 * 1024;
 
 /** Messages that may carry a payload → the field that it holds. */

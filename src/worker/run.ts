@@ -9,6 +9,7 @@ import type { Duplex } from 'node:stream';
 
 import { systemClock } from '../core/clock.ts';
 import { entryUrl } from '../core/entry.ts';
+import { keepHeapTiny } from '../core/small-heap.ts';
 import { openParentChannel } from '../ipc/channel.ts';
 import type { BackendFactory } from './backend.ts';
 import type { BackendName } from './builds.ts';
@@ -22,6 +23,7 @@ const EXIT_SOFTWARE = 70;
 const LAST_WORDS_MS = 1_000;
 
 export function runWorker(stream: Duplex, backend: BackendName): void {
+  keepHeapTiny();
   const channel = openParentChannel(stream, {
     onMessage: (message) => session.onMessage(message),
     onClose: (error) => session.onClose(error),

@@ -5,8 +5,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { arenaFolders } from '../../src/cli/arena-folders.ts';
 import { World } from '../chaos/world.ts';
 
-const large = { commands: `[[${'x'.repeat(2_000_000)}]]` };
-const args = ['--context-tokens', '4000000'];
+const large = { commands: `[[${'x'.repeat(5_000_000)}]]` };
+const args = ['--context-tokens', '8000000'];
 
 async function start(): Promise<World> {
   const world = new World(Math.random);

@@ -13,7 +13,7 @@ export const MEMORY: readonly Experiment[] = [
     number: 12,
     name: 'bits of large prompts flip in shared memory: those requests fail, and no other',
     rules: { mayFailWith: [DAMAGED] },
-    args: () => ['--context-tokens', '4000000'],
+    args: () => ['--context-tokens', '8000000'],
     run: async (world) => {
       const problems: string[] = [];
       // The arena is there from the first one on.
@@ -37,9 +37,9 @@ export const MEMORY: readonly Experiment[] = [
   },
 ];
 
-/** 0.5 to 1.5 MB in front of the nonce: a command that the fake model does not know. */
+/** 4.3 to 5.3 MB in front of the nonce: a command that the fake model does not know. */
 function askLarge(world: World): Promise<Outcome> {
-  const bytes = 500_000 + world.below(1_000_000);
+  const bytes = 4_300_000 + world.below(1_000_000);
   return world.ask(40, { commands: `[[${'x'.repeat(bytes)}]]` });
 }
 

@@ -97,7 +97,7 @@ describe('a large prompt', () => {
     ['in parts', () => ({}), ['generate', 'payload', 'payload', 'payload']],
     [
       'through the arena',
-      () => ({ arenaFolder: folder }),
+      () => ({ arenaFolder: folder, arenaFromBytes: LARGE_BYTES }),
       ['generate', 'arena', 'arena_opened', 'block', 'release'],
     ],
   ])('is delivered as the message it was: %s', async (_, options, types) => {
@@ -188,7 +188,7 @@ describe('a large prompt', () => {
 
 describe('the arena', () => {
   it('has no name once both have it open, and is used again', async () => {
-    const pair = connect({ arenaFolder: folder });
+    const pair = connect({ arenaFolder: folder, arenaFromBytes: LARGE_BYTES });
     for (let call = 1; call <= 5; call++) {
       pair.sender.send(large(call, 8 * MIB));
       await pair.receiver.count(call);
@@ -235,7 +235,7 @@ describe('the arena', () => {
     ['is in a folder that others may write to', () => openFolder(), 'unavailable'],
   ])('that %s is told once and counted always, and all goes in parts', async (_, spoil, reason) => {
     spoil();
-    const pair = connect({ arenaFolder: folder });
+    const pair = connect({ arenaFolder: folder, arenaFromBytes: LARGE_BYTES });
     pair.sender.send(large(1, MIB));
     pair.sender.send(large(2, MIB));
     await pair.receiver.count(2);
@@ -255,7 +255,7 @@ describe('the arena', () => {
       { onMessage: () => {}, onClose: () => {} },
       { arenaFolder: folder, onFallback: (fallback) => fallbacks.push(fallback) },
     );
-    sender.send(large(1, MIB));
+    sender.send(large(1, 5 * MIB));
     const frames = await framesUntil(theirs, 'arena');
     expect(frames).toMatchObject([{ type: 'generate' }, { type: 'arena' }]);
     expect(readdirSync(folder)).toHaveLength(1);
@@ -306,7 +306,7 @@ describe('the arena', () => {
       { onMessage: () => {}, onClose: () => {} },
       { arenaFolder: folder },
     );
-    sender.send(large(1, MIB));
+    sender.send(large(1, 5 * MIB));
     await framesUntil(theirs, 'arena');
     sender.destroy();
     expect(readdirSync(folder)).toEqual([]);
