@@ -71,7 +71,7 @@ const ADMIN: readonly Route[] = [
   { method: 'get', path: '/admin/workers', handler: adminWorkers },
   { ...post('/admin/load', '{model}'), handler: loadModel },
   { ...post('/admin/unload', '{model}'), handler: unloadModel },
-  { ...post('/admin/recycle', '{model}'), handler: recycleModel },
+  { ...post('/admin/recycle', '{name}'), handler: recycleModel },
   { ...post('/admin/stop', '{worker}'), handler: stopWorker },
   { method: 'post', path: '/admin/drain', handler: drainServer },
   { method: 'post', path: '/admin/reload', handler: reloadConfiguration },

@@ -94,8 +94,8 @@ function createProgram(context: CliContext, done: (exitCode: number) => void): C
       '<model>',
       'end what runs on a model and its worker; the next request loads it again',
     ],
-    ['recycle', '<model>', 'unload a model and load it again'],
-    ['stop', '<worker>', 'unload by id, pid or model, and leave it so until it is loaded'],
+    ['recycle', '<name>', 'replace the workers of a model, or one by id or pid, by new ones'],
+    ['stop', '<worker>', 'end a worker by id or pid, or all of a model, until it is loaded'],
     ['drain', undefined, 'let what runs end, take nothing new, and end the server'],
   ] as const;
   for (const [operation, argument, description] of operations) {

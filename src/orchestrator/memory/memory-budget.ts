@@ -58,8 +58,10 @@ export class MemoryBudget {
     const order = (a: T, b: T) => Number(b.isIdle) - Number(a.isIdle) || a.usedMs - b.usedMs;
     for (const resident of residents.toSorted(order)) {
       if (free >= bytes) break;
-      free += this.#heldBy(resident.model);
-      going.push(resident);
+      const held = this.#heldBy(resident.model);
+      free += held;
+      // One that waits for memory itself has none to give.
+      if (held > 0) going.push(resident);
     }
     return free >= bytes ? going : undefined;
   }
