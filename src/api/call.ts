@@ -19,6 +19,7 @@ export interface CallOptions {
   readonly requests: readonly GenerationRequest[];
   readonly priority: Priority;
   readonly affinity: string | undefined;
+  readonly keepAliveMs: number | undefined;
 }
 
 export class Call implements Disposable {
@@ -27,7 +28,7 @@ export class Call implements Disposable {
   readonly #client: AbortSignal;
   readonly #deadline: NodeJS.Timeout;
 
-  constructor({ exchange, requests, priority, affinity }: CallOptions) {
+  constructor({ exchange, requests, priority, affinity, keepAliveMs }: CallOptions) {
     const { engine, settings, clock } = exchange.deps;
     this.#client = exchange.c.req.raw.signal;
     if (this.#client.aborted) this.#onClientLeft();
@@ -47,6 +48,7 @@ export class Call implements Disposable {
       priority,
       signal,
       ...(affinity === undefined ? {} : { affinity }),
+      ...(keepAliveMs === undefined ? {} : { keepAliveMs }),
     };
     this.feed = new EventFeed(
       requests.map(async (request, index) => {

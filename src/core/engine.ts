@@ -89,6 +89,8 @@ export interface CallContext {
     | undefined;
   /** Keeps requests of one conversation on one replica. */
   readonly affinity?: string | undefined;
+  /** How long the model stays loaded after it without another one; infinite: until it is unloaded. */
+  readonly keepAliveMs?: number | undefined;
   /** Aborted when nobody wants the answer any more. The slot is free within one step. */
   readonly signal: AbortSignal;
 }

@@ -47,8 +47,8 @@ export interface ModelDesk {
   readonly isReady: boolean;
   /** Why it has failed. */
   readonly reason: string | undefined;
-  /** A request has come for it: it is loaded if it is not. */
-  wanted(): void;
+  /** A request has come for it: it is loaded if it is not, and stays for `keepAliveMs` after its last one. */
+  wanted(keepAliveMs?: number): void;
   /** There is no room for it. */
   readonly refusal: HearthError | undefined;
   /** When it has failed: until it may be there again, if ever. */
@@ -188,14 +188,17 @@ export class Loop {
       units: 1,
       tenantMax: context.limits?.concurrencyMax,
       // Where there is one replica, there is nothing to choose.
-      trail: this.#options.deskOf(request.model).replicas > 1 ? trailOf(request) : undefined,
+      trail:
+        this.#options.deskOf(request.model).replicas > 1
+          ? trailOf(request, context.affinity)
+          : undefined,
     });
     const rejection = this.#takeRejection();
     if (rejection !== undefined) {
       this.#calls.delete(key);
       throw this.#toError(rejection, request.model);
     }
-    this.#options.deskOf(request.model).wanted();
+    this.#options.deskOf(request.model).wanted(context.keepAliveMs);
     // Only now: a request that was refused costs nothing.
     const settle = this.#allowance.spend(context, request, arrivedMs);
     const call = this.#calls.get(key);

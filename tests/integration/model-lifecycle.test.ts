@@ -50,6 +50,21 @@ describe('a model that is loaded on demand', () => {
     expect(band.count('workerRestarted')).toBe(0);
   });
 
+  test('stays for as long as its last request says', async () => {
+    const band = make({ preload: false, keepAliveMs: 60_000, worker: { heartbeatIntervalMs: 50 } });
+    await band.orchestrator.start();
+    await band.ask('one', { keepAliveMs: Number.POSITIVE_INFINITY });
+    await band.ask('two', { keepAliveMs: 100 });
+    await band.until(() => stateOf(band) === 'unloaded');
+    await band.ask('three', { keepAliveMs: 0 });
+    await band.until(() => stateOf(band) === 'unloaded');
+    expect(band.pids).toHaveLength(2);
+    await band.ask('four');
+    const before = band.count('workerVitals');
+    await band.until(() => band.count('workerVitals') > before + 6);
+    expect(stateOf(band)).toBe('ready');
+  });
+
   test('is not idle while a request runs, however long', async () => {
     const band = make({ keepAliveMs: 50, worker: { heartbeatIntervalMs: 50 } });
     await band.ready();

@@ -68,6 +68,24 @@ describe('replicas', () => {
     expect(served).toEqual([1, 1, 1].with(reader, 6));
   });
 
+  test('requests with one prompt_cache_key go to one worker, whatever they ask', async () => {
+    const band = await allServing(3, { replicas: 3, slots: 2 });
+    const served = () => band.orchestrator.workers().map((worker) => worker.served);
+    const leaves = new AbortController();
+    const { signal } = leaves;
+    const beside = [1, 2].map((n) => band.ask(`[[slow:50]][[tokens:900]]${n}`, { signal }));
+    await band.until(() => band.count('firstToken') === 2);
+    await band.ask('first', { affinity: 'conversation' });
+    const reader = served().indexOf(1);
+    for (const text of ['second', 'third']) await band.ask(text, { affinity: 'conversation' });
+    expect(served()[reader]).toBe(3);
+    await band.ask('else', { affinity: 'another' });
+    leaves.abort();
+    await Promise.all(beside);
+    for (const text of ['fourth', 'fifth']) await band.ask(text, { affinity: 'conversation' });
+    expect(served()[reader]).toBeGreaterThanOrEqual(5);
+  });
+
   test('one dies: its streams end, the others go on, and it is replaced', async () => {
     const band = await allServing(3, { replicas: 3, slots: 1 });
     const asks = [1, 2, 3].map((n) => band.ask(`[[slow:10]][[tokens:60]]${n}`));

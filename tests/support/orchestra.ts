@@ -192,7 +192,9 @@ export class Orchestra {
     };
     const requestId = `request-${++this.#requests}`;
     const priority = more.priority ?? 'normal';
-    return this.orchestrator.submit(request, { requestId, tenant: 't', priority, signal });
+    const { affinity, keepAliveMs } = more;
+    const context = { requestId, tenant: 't', priority, signal, affinity, keepAliveMs };
+    return this.orchestrator.submit(request, context);
   }
 
   /** Submits and reads to the end. Never rejects: errors are in the result. */
@@ -253,6 +255,8 @@ export class Orchestra {
 }
 
 interface SubmitOptions {
+  readonly affinity?: string;
+  readonly keepAliveMs?: number;
   readonly model?: string;
   readonly priority?: CallContext['priority'];
   readonly maxTokens?: number;

@@ -32,7 +32,7 @@ export const HARMLESS = {
   prompt_cache_key: z
     .string()
     .nullish()
-    .meta({ description: 'Keeps the requests of one conversation on one replica.' }),
+    .meta({ description: 'Keeps the requests of one conversation on one worker.' }),
   prompt_cache_retention: z.string().nullish(),
   prompt_cache_options: z.record(z.string(), z.unknown()).nullish(),
 } as const;
@@ -140,7 +140,7 @@ const COMMON: UnsupportedTable = {
   use_mmap: {},
   options: { neutral: [{}], hint: 'send the options as parameters of their own' },
   parameters: { neutral: [{}], hint: 'send them as parameters of their own' },
-  keep_alive: {},
+  keep_alive: { hint: 'use keep_alive_s' },
   lora: {},
   lora_request: {},
   adapters: {},

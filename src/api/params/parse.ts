@@ -43,6 +43,7 @@ export interface Parsed {
   readonly requests: readonly GenerationRequest[];
   readonly priority: Priority;
   readonly affinity: string | undefined;
+  readonly keepAliveMs: number | undefined;
   readonly stream: boolean;
   readonly includeUsage: boolean;
   readonly ignored: readonly string[];
@@ -84,11 +85,17 @@ export function parseGeneration<T extends z.ZodObject>(
     requests: prompts.map((prompt) => ({ ...common, prompt })),
     priority,
     affinity: shared.prompt_cache_key ?? undefined,
+    keepAliveMs: toKeepAliveMs(shared.keep_alive_s),
     stream,
     includeUsage: shared.stream_options?.include_usage ?? false,
     // The header wins, and the answer says so.
     ignored: safeNames(isConflict ? [...ignored, 'priority'] : ignored),
   };
+}
+
+function toKeepAliveMs(timeS: SharedFields['keep_alive_s']): number | undefined {
+  if (timeS === 'forever') return Number.POSITIVE_INFINITY;
+  return timeS === null || timeS === undefined ? undefined : timeS * 1000;
 }
 
 function checkStreamOptions(shared: SharedFields, stream: boolean): void {

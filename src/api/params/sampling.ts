@@ -17,6 +17,7 @@ const INT32_MAX = 2 ** 31 - 1;
 const SEED_SPACE = 2 ** 32;
 /** Past it JSON integers are not exact. */
 const SEED_MAX = 2 ** 53;
+const KEEP_ALIVE_MAX_S = 30 * 86_400;
 const STOPS_MAX = 4;
 const STOP_CHARACTERS_MAX = 1024;
 const LOGIT_BIAS_MAX = 10_000;
@@ -78,6 +79,13 @@ export const SAMPLING_FIELDS = {
       include_obfuscation: z.boolean().nullish(),
     })
     .nullish(),
+  keep_alive_s: z
+    .union([z.literal('forever'), numberFrom(0, KEEP_ALIVE_MAX_S)])
+    .nullish()
+    .meta({
+      description:
+        'How long the model stays loaded after this request without another one, instead of what is configured.',
+    }),
   priority: z
     .union([z.string(), z.number()])
     .nullish()

@@ -135,6 +135,8 @@ export class Supervisor {
   #replacing: Promise<ReplicaEnd | undefined> | undefined;
   #replaceAfterMs = 0;
   #usedMs: number;
+  /** What the last request wanted. */
+  #keepAliveMs: number | undefined;
   /** Nothing is started while it runs. */
   #pause: NodeJS.Timeout | undefined;
   #startFailures = 0;
@@ -230,8 +232,13 @@ export class Supervisor {
     return [...this.#members.values()].flatMap(({ info }) => info ?? []);
   }
 
-  /** A request has come for it. */
-  wanted(): void {
+  /** A request has come for it, and says how long it is to stay after it, or leaves that to the model. */
+  wanted(keepAliveMs?: number): void {
+    this.#keepAliveMs = keepAliveMs;
+    this.#want();
+  }
+
+  #want(): void {
     this.#usedMs = this.#options.clock.nowMs();
     this.#isAskedFor = true;
     if (this.#isHeld || this.#isWanted) return;
@@ -250,7 +257,7 @@ export class Supervisor {
     // Out of `failed` at once, so that its end is not taken for that of this attempt.
     this.#mend();
     this.#replicasMax = model.replicas;
-    this.wanted();
+    this.#want();
     this.#reconcile();
     await this.#untilSettled();
   }
@@ -299,7 +306,7 @@ export class Supervisor {
       }
     }
     // Those that waited before, and those that its workers gave back, want it still.
-    if (host.waiting(model.name) > 0) this.wanted();
+    if (host.waiting(model.name) > 0) this.#want();
     this.#reconcile();
   }
 
@@ -667,7 +674,7 @@ export class Supervisor {
 
   #unloadWhenIdle(nowMs: number): void {
     const { host, model } = this.#options;
-    const { keepAliveMs } = model;
+    const keepAliveMs = this.#keepAliveMs ?? model.keepAliveMs;
     if (this.#state !== 'ready') return;
     if (this.#active > 0 || host.waiting(model.name) > 0) this.#usedMs = nowMs;
     if (nowMs - this.#usedMs >= keepAliveMs) void this.unload({ drainMs: 0, isHeld: false });

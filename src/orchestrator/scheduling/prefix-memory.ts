@@ -21,9 +21,13 @@ const TRAIL_MAX = 64;
 /** Beginnings that are remembered for one replica. */
 const MEMORY_MAX = 1_024;
 
-export function trailOf({ prompt }: Pick<GenerationRequest, 'prompt'>): Trail {
+/** `affinity` makes requests that have it in common begin alike, and no others. */
+export function trailOf({ prompt }: Pick<GenerationRequest, 'prompt'>, affinity?: string): Trail {
   const trail: string[] = [];
   const hash = createHash('sha1');
+  if (affinity !== undefined) {
+    trail.push(hash.update(`key ${affinity}`).copy().digest('base64'));
+  }
   for (const piece of piecesOf(prompt)) {
     trail.push(hash.update(piece).copy().digest('base64'));
     if (trail.length === TRAIL_MAX) break;

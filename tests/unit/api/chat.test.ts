@@ -139,6 +139,16 @@ describe('chat, whole', () => {
     });
   });
 
+  test('hands over whose conversation it is, and how long the model is to stay', async () => {
+    const { request, engine } = setUp();
+    await request(CHAT, post({ ...HELLO, prompt_cache_key: 'k', keep_alive_s: 2.5 }));
+    expect(engine.last.call).toMatchObject({ affinity: 'k', keepAliveMs: 2500 });
+    await request(CHAT, post({ ...HELLO, keep_alive_s: 'forever' }));
+    expect(engine.last.call).toMatchObject({ keepAliveMs: Number.POSITIVE_INFINITY });
+    await request(CHAT, post({ ...HELLO, keep_alive_s: null }));
+    expect(engine.last.call.keepAliveMs).toBeUndefined();
+  });
+
   test('hands over messages of every role', async () => {
     const { request, engine } = setUp();
     const messages = [
@@ -318,6 +328,8 @@ describe('chat, bad input', () => {
     ['stop an object', { stop: {} }, 'invalid_type', 'stop'],
     ['a bias past its range', { logit_bias: { 5: 101 } }, 'invalid_value', 'logit_bias.5'],
     ['a bias of no token', { logit_bias: { cat: 1 } }, 'invalid_value', 'logit_bias.cat'],
+    ['keep_alive_s negative', { keep_alive_s: -1 }, 'invalid_value', 'keep_alive_s'],
+    ['keep_alive_s a word', { keep_alive_s: 'long' }, 'invalid_value', 'keep_alive_s'],
     ['stream a string', { stream: 'yes' }, 'invalid_type', 'stream'],
     [
       'stream_options without stream',
