@@ -149,6 +149,18 @@ export class World {
     }
   }
 
+  /** As `until`, asking for `/health` all the while. Returns the median time of its answers, ms. */
+  async healthUntil(holds: () => boolean): Promise<number> {
+    const times: number[] = [];
+    await this.until(async () => {
+      const beganMs = performance.now();
+      await (await fetch(`http://127.0.0.1:${this.server.port}/health`)).arrayBuffer();
+      times.push(performance.now() - beganMs);
+      return holds();
+    });
+    return times.toSorted((a, b) => a - b)[times.length >> 1]!;
+  }
+
   async metric(pattern: RegExp): Promise<number> {
     const headers = this.key === undefined ? {} : { authorization: `Bearer ${this.key}` };
     const url = `http://127.0.0.1:${this.server.port}/metrics`;

@@ -6,6 +6,12 @@ import { processFacts } from '../../../src/orchestrator/registry/processes.ts';
 import { atWork, type Experiment, RESTARTS } from '../experiment.ts';
 
 const SLEEP_MS = 4_000;
+/** Three periods. */
+const SILENCE_MS = 300;
+/** For a look, which comes four times in a period, the kill, and a machine that others use. */
+const SILENCE_SLACK_MS = 500;
+/** Half of the answers come within it. */
+const HEALTH_MS = 100;
 const STEP_TIMEOUT_MS = 400;
 /** For the tokens before the loop, a step that was slow when it was measured, a look, and the end. */
 const LOOP_SLACK_MS = 1_600;
@@ -19,11 +25,17 @@ export const STOPS: readonly Experiment[] = [
     run: async (world) => {
       const loading = world.load({ clients: 4, requests: 24 });
       await world.until(() => world.outcomes.length >= 3 + world.below(5));
+      const problems: string[] = [];
       const [pid] = world.workerPids();
+      const beganMs = performance.now();
       process.kill(pid!, 'SIGSTOP');
-      await world.until(() => processFacts(pid!) === undefined);
+      const healthMs = await world.healthUntil(() => processFacts(pid!) === undefined);
+      const goneMs = performance.now() - beganMs;
+      if (goneMs > SILENCE_MS + SILENCE_SLACK_MS)
+        problems.push(`gone after ${goneMs.toFixed(0)} ms`);
+      if (healthMs > HEALTH_MS) problems.push(`/health took ${healthMs.toFixed(0)} ms meanwhile`);
       await loading;
-      return { faults: 1, problems: await atWork(world) };
+      return { faults: 1, problems: [...problems, ...(await atWork(world))] };
     },
   },
   {
@@ -46,7 +58,10 @@ export const STOPS: readonly Experiment[] = [
       const loop = ['spin-after', 'hang-after'][world.below(2)];
       const afterTokens = 1 + world.below(30);
       const looping = world.ask(60, { commands: `[[${loop}:${afterTokens}]]` });
-      await world.until(() => pids.every((pid) => processFacts(pid) === undefined));
+      const healthMs = await world.healthUntil(() =>
+        pids.every((pid) => processFacts(pid) === undefined),
+      );
+      if (healthMs > HEALTH_MS) problems.push(`/health took ${healthMs.toFixed(0)} ms meanwhile`);
       const goneMs = performance.now() - beganMs;
       if (goneMs > STEP_TIMEOUT_MS + LOOP_SLACK_MS) {
         problems.push(`${loop}: the worker was gone after ${goneMs.toFixed(0)} ms`);
