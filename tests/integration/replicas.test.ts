@@ -127,6 +127,11 @@ describe('replicas', () => {
     expect(serving(band)).toEqual(['a-1', 'a-3']);
     process.kill(band.orchestrator.workers()[0]!.pid!, 'SIGKILL');
     await band.until(() => serving(band).join() === 'a-3,a-4');
+    // Also not a request after an unload.
+    await band.orchestrator.unload('a');
+    await band.ask('wake up');
+    await band.until(() => serving(band).length === 2);
+    expect(band.orchestrator.workers()).toHaveLength(2);
     await band.orchestrator.load('a');
     await band.until(() => serving(band).length === 3);
     for (const id of serving(band)) await band.orchestrator.stop(id);
@@ -231,6 +236,7 @@ describe('a worker is replaced', () => {
     await band.until(() => band.pids.length === 2);
     await band.orchestrator.unload('a');
     await recycling;
+    expect(band.count('workerRecycled')).toBe(0);
     expect(stateOf(band)).toBe('unloaded');
     expect(band.pids.filter(isAlive)).toEqual([]);
   });

@@ -119,9 +119,10 @@ export class Supervisor {
   readonly #members = new Map<number, Member>();
   /** Of members; they are numbered from 1. */
   #hired = 0;
-  /** Fewer than the model's replicas when the operator stopped some, or they do not fit. */
-  #replicasMax: number;
-  #crowdedUntilMs: number | undefined;
+  /** Replicas that the operator stopped one by one. */
+  #stoppedCount = 0;
+  /** So many fit and no more, as far as is known until then. */
+  #crowded: { readonly max: number; readonly untilMs: number } | undefined;
   #prespawned: WorkerProcess | undefined;
   #isWanted: boolean;
   /** By a request or the operator, and not only by the start of the server. */
@@ -160,7 +161,6 @@ export class Supervisor {
     this.#prespawned = prespawned;
     this.#restarts = new Restarts(settings);
     this.#file = new FileWatch(model.path);
-    this.#replicasMax = model.replicas;
     this.#isWanted = model.preload || prespawned !== undefined;
     this.#usedMs = clock.nowMs();
     this.#state = this.#isWanted ? 'starting' : 'unloaded';
@@ -256,7 +256,8 @@ export class Supervisor {
     }
     // Out of `failed` at once, so that its end is not taken for that of this attempt.
     this.#mend();
-    this.#replicasMax = model.replicas;
+    this.#stoppedCount = 0;
+    this.#crowded = undefined;
     this.#want();
     this.#reconcile();
     await this.#untilSettled();
@@ -296,7 +297,7 @@ export class Supervisor {
     this.#pause = undefined;
     // Out of `failed`, too, and out of a probe: a request may load it again.
     this.#mend();
-    this.#replicasMax = model.replicas;
+    this.#crowded = undefined;
     if (this.#isProbing) {
       this.#isProbing = false;
       this.#restarts.forget();
@@ -317,7 +318,8 @@ export class Supervisor {
   reconfigure(model: ModelSpec): void {
     const before = this.#options.model;
     this.#options = { ...this.#options, model };
-    this.#replicasMax = model.replicas;
+    this.#stoppedCount = 0;
+    this.#crowded = undefined;
     const surplus = this.#staying.slice(model.replicas);
     for (const member of surplus) this.#dismiss(member);
     for (const member of surplus) void this.#leave(member, PATIENCE_MS);
@@ -344,7 +346,7 @@ export class Supervisor {
       await this.unload({ drainMs, isHeld: true });
       return;
     }
-    if (!member.isLeaving) this.#replicasMax = this.#staying.length - 1;
+    if (!member.isLeaving) this.#stoppedCount += 1;
     this.#dismiss(member);
     await this.#leave(member, drainMs);
   }
@@ -392,9 +394,8 @@ export class Supervisor {
     this.#tellVitals(nowMs);
     this.#unloadWhenIdle(nowMs);
     this.#replaceWhenDue(nowMs);
-    if (this.#crowdedUntilMs !== undefined && nowMs >= this.#crowdedUntilMs) {
-      this.#crowdedUntilMs = undefined;
-      this.#replicasMax = this.#options.model.replicas;
+    if (this.#crowded !== undefined && nowMs >= this.#crowded.untilMs) {
+      this.#crowded = undefined;
       this.#reconcile();
     }
     if (this.#failure !== undefined) void this.#checkFile(nowMs);
@@ -423,6 +424,12 @@ export class Supervisor {
     this.#prespawned?.kill(); // never started
     await Promise.all([...this.#members.values()].map(end));
     this.#update();
+  }
+
+  /** Fewer than the model's replicas when the operator stopped some, or they do not fit. */
+  get #replicasMax(): number {
+    const wanted = this.#options.model.replicas - this.#stoppedCount;
+    return Math.min(wanted, this.#crowded?.max ?? wanted);
   }
 
   get #staying(): readonly Member[] {
@@ -574,8 +581,7 @@ export class Supervisor {
     }
     log.warn({ reason: error.message, replicas: staying }, 'no memory for a model');
     if (staying > 0) {
-      this.#replicasMax = staying;
-      this.#crowdedUntilMs = clock.nowMs() + AGAIN_MS;
+      this.#crowded = { max: staying, untilMs: clock.nowMs() + AGAIN_MS };
       this.#update();
       return;
     }
@@ -697,22 +703,24 @@ export class Supervisor {
     log.info({ worker: member.id, reason, ...member.info }, 'a worker is replaced');
     const replacing = this.#replaceNow(member).then((end) => {
       this.#replacing = undefined;
-      if (end === undefined) observer.workerRecycled(model.name, reason);
-      else this.#replaceAfterMs = clock.nowMs() + AGAIN_MS;
+      if (end === 'replaced') observer.workerRecycled(model.name, reason);
+      if (typeof end !== 'object') return undefined;
+      this.#replaceAfterMs = clock.nowMs() + AGAIN_MS;
       return end;
     });
     this.#replacing = replacing;
     return replacing;
   }
 
-  async #replaceNow(member: Member): Promise<ReplicaEnd | undefined> {
+  /** `moot`: it is unloaded or dead, and there is nothing to replace. */
+  async #replaceNow(member: Member): Promise<'replaced' | 'moot' | ReplicaEnd> {
     const next = this.#hire({ isExtra: true });
     await next.settled;
-    // Unloaded or dead meanwhile: then there is nothing to replace.
-    if (!member.isServing || this.#isStopped) return undefined;
+    if (!member.isServing || this.#isStopped) return 'moot';
     if (!next.isServing) {
       const end = await next.ended;
-      if (end?.refused === undefined) return end;
+      if (end === undefined) return 'moot';
+      if (end.refused === undefined) return end;
     }
     this.#dismiss(member);
     const left = this.#leave(member, PATIENCE_MS);
@@ -721,7 +729,7 @@ export class Supervisor {
       await left;
       await this.#untilSettled();
     }
-    return undefined;
+    return 'replaced';
   }
 
   async #untilSettled(): Promise<void> {
