@@ -115,7 +115,8 @@ export class Orchestra {
         drainTimeoutMs: 10_000,
         killTimeoutMs: 3_000,
         heartbeatIntervalMs: 200,
-        heartbeatMisses: 20,
+        // Patient: a machine that runs other tests may keep a worker waiting for seconds.
+        heartbeatMisses: 100,
         heartbeatDependent: true,
         silenceLimitMs: 60_000,
         stepFloorMs: 10_000,

@@ -38,7 +38,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { ModelInfo, ModelState } from '../../core/engine.ts';
 import type { HearthError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
-import type { Observer } from '../../core/observer.ts';
+import type { ArenaFallback, Observer } from '../../core/observer.ts';
 import type { WorkerInfo } from '../../core/operator.ts';
 import type { LoadedMessage } from '../../ipc/protocol.ts';
 import type { ModelSpec } from '../../models/spec.ts';
@@ -52,9 +52,10 @@ import {
   toHeartbeat,
   type WorkerProcess,
 } from '../replica/worker-process.ts';
+import { Crew } from './crew.ts';
 import { FileWatch } from './file-watch.ts';
-import { Member } from './member.ts';
-import type { RecycleReason } from './recycling.ts';
+import type { Member } from './member.ts';
+import { Replacements } from './replacements.ts';
 import { type RestartLimits, Restarts } from './restarts.ts';
 import type { StartGate } from './start-gate.ts';
 import type { ThreadBudget } from './thread-budget.ts';
@@ -106,7 +107,7 @@ const PROBING_MS = 1_000;
 const OUT_OF = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE']);
 const START_DELAY_MS = 100;
 const START_DELAY_MAX_MS = 5_000;
-/** A replacement that failed, or a replica that there was no memory for, is tried again after it. */
+/** A replica that there was no memory for is tried again after it. */
 const AGAIN_MS = 60_000;
 /** What runs on a worker that is replaced has its own deadline. */
 const PATIENCE_MS = 86_400_000;
@@ -116,9 +117,8 @@ export class Supervisor {
   readonly #restarts: Restarts;
   #file: FileWatch;
   readonly #createdS = Math.floor(Date.now() / 1_000);
-  readonly #members = new Map<number, Member>();
-  /** Of members; they are numbered from 1. */
-  #hired = 0;
+  readonly #crew = new Crew();
+  readonly #replacements: Replacements;
   /** Replicas that the operator stopped one by one. */
   #stoppedCount = 0;
   /** So many fit and no more, as far as is known until then. */
@@ -133,8 +133,6 @@ export class Supervisor {
   #isDraining = false;
   #isStopped = false;
   #unloading: Promise<void> | undefined;
-  #replacing: Promise<ReplicaEnd | undefined> | undefined;
-  #replaceAfterMs = 0;
   #usedMs: number;
   /** What the last request wanted. */
   #keepAliveMs: number | undefined;
@@ -156,8 +154,17 @@ export class Supervisor {
   #onChange: (() => void)[] = [];
 
   constructor(options: SupervisorOptions) {
-    const { model, settings, clock, prespawned } = options;
+    const { model, settings, clock, log, observer, prespawned } = options;
     this.#options = options;
+    this.#replacements = new Replacements({
+      hire: () => this.#hire({ isExtra: true }),
+      letGo: (member) => this.#letGo(member, PATIENCE_MS),
+      untilSettled: () => this.#untilSettled(),
+      isStopped: () => this.#isStopped,
+      onReplaced: (reason) => observer.workerRecycled(model.name, reason),
+      clock,
+      log,
+    });
     this.#prespawned = prespawned;
     this.#restarts = new Restarts(settings);
     this.#file = new FileWatch(model.path);
@@ -167,7 +174,7 @@ export class Supervisor {
   }
 
   get isReady(): boolean {
-    return this.#serving.length > 0;
+    return this.#crew.serving.length > 0;
   }
 
   get replicas(): number {
@@ -195,12 +202,12 @@ export class Supervisor {
   /** For whoever needs memory: what may go for it, goes already, or may go later. */
   get evictable(): Evictable | undefined {
     const { model, host } = this.#options;
-    if (model.pin || this.#members.size === 0) return undefined;
+    if (model.pin || this.#crew.all.length === 0) return undefined;
     const isReady = this.#state === 'ready';
     return {
       model: model.name,
       usedMs: this.#usedMs,
-      isIdle: isReady && this.#active === 0 && host.waiting(model.name) === 0,
+      isIdle: isReady && this.#crew.active === 0 && host.waiting(model.name) === 0,
       served: isReady ? this.#served : undefined,
     };
   }
@@ -218,9 +225,9 @@ export class Supervisor {
       backend,
       state: this.#state,
       reason: this.#reason,
-      progress: this.#staying.find(({ phase }) => phase === 'loading')?.progress,
+      progress: this.#crew.staying.find(({ phase }) => phase === 'loading')?.progress,
       createdS: this.#createdS,
-      slots: each * (this.#serving.length || replicas),
+      slots: each * (this.#crew.serving.length || replicas),
       contextTokens: this.#loaded?.contextTokens ?? contextTokens,
       defaults,
       facts: this.#loaded?.facts,
@@ -229,7 +236,7 @@ export class Supervisor {
 
   /** Those that there are now. */
   get workers(): readonly WorkerInfo[] {
-    return [...this.#members.values()].flatMap(({ info }) => info ?? []);
+    return this.#crew.workers;
   }
 
   /** A request has come for it, and says how long it is to stay after it, or leaves that to the model. */
@@ -287,11 +294,11 @@ export class Supervisor {
 
   async #unload(drainMs: number): Promise<void> {
     const { host, model, log } = this.#options;
-    const members = [...this.#members.values()].filter((member) => member.hasBegun);
-    if (members.length > 0)
-      log.info({ workers: members.length, active: this.#active }, 'unloading a model');
-    for (const member of this.#members.values()) this.#dismiss(member);
-    await Promise.all(members.map((member) => this.#leave(member, drainMs)));
+    const members = this.#crew.all;
+    if (members.length > 0) {
+      log.info({ workers: members.length, active: this.#crew.active }, 'unloading a model');
+    }
+    await Promise.all(members.map((member) => this.#letGo(member, drainMs)));
     this.#unloading = undefined;
     clearTimeout(this.#pause);
     this.#pause = undefined;
@@ -320,35 +327,28 @@ export class Supervisor {
     this.#options = { ...this.#options, model };
     this.#stoppedCount = 0;
     this.#crowded = undefined;
-    const surplus = this.#staying.slice(model.replicas);
-    for (const member of surplus) this.#dismiss(member);
-    for (const member of surplus) void this.#leave(member, PATIENCE_MS);
+    const surplus = this.#crew.staying.slice(model.replicas);
+    for (const member of surplus) void this.#letGo(member, PATIENCE_MS);
     if (!isDeepStrictEqual(workerPart(before), workerPart(model))) {
       this.#file = new FileWatch(model.path);
       this.#mend();
-      for (const member of this.#staying) if (!member.isServing) void member.destroy();
-      void this.#renew(this.#serving);
+      for (const member of this.#crew.staying) if (!member.isServing) void member.destroy();
+      for (const member of this.#crew.serving) {
+        void this.#replacements.replace(member, 'configuration');
+      }
     }
     this.#reconcile();
   }
 
-  async #renew(members: readonly Member[]): Promise<void> {
-    for (const member of members) {
-      while (this.#replacing !== undefined) await this.#replacing;
-      if (member.isServing) await this.#replace(member, 'configuration');
-    }
-  }
-
   /** Ends one worker for good. The last one: as `unload` with `isHeld`. */
   async stop(worker: string, drainMs: number): Promise<void> {
-    const member = [...this.#members.values()].find(({ id }) => id === worker);
-    if (member === undefined || this.#staying.every((one) => one === member)) {
+    const member = this.#crew.find(worker);
+    if (member === undefined || this.#crew.staying.every((one) => one === member)) {
       await this.unload({ drainMs, isHeld: true });
       return;
     }
     if (!member.isLeaving) this.#stoppedCount += 1;
-    this.#dismiss(member);
-    await this.#leave(member, drainMs);
+    await this.#letGo(member, drainMs);
   }
 
   /**
@@ -357,13 +357,11 @@ export class Supervisor {
    */
   async recycle(worker: string | undefined): Promise<void> {
     const { model } = this.#options;
-    const serving = this.#serving;
+    const serving = this.#crew.serving;
     if (serving.length === 0) await this.load();
     for (const member of serving) {
       if (worker !== undefined && member.id !== worker) continue;
-      while (this.#replacing !== undefined) await this.#replacing;
-      if (!member.isServing) continue;
-      const end = await this.#replace(member, 'manual');
+      const end = await this.#replacements.replace(member, 'manual');
       if (end !== undefined) {
         throw refusals.modelFailed(model.name, { reason: end.reason, retryAfterMs: undefined });
       }
@@ -373,7 +371,7 @@ export class Supervisor {
   /** Nobody asks for it, and nobody waits. */
   get isUnused(): boolean {
     const { host, model } = this.#options;
-    return this.#active === 0 && host.waiting(model.name) === 0;
+    return this.#crew.active === 0 && host.waiting(model.name) === 0;
   }
 
   /** Workers are spawned soon after this. Idempotent. */
@@ -386,14 +384,14 @@ export class Supervisor {
 
   /** Only while the replica serves, which the scheduler sees to. */
   generate(replica: number, job: GenerateJob, listener: CallListener): RunningCall {
-    return this.#members.get(replica)!.generate(job, listener);
+    return this.#crew.member(replica).generate(job, listener);
   }
 
   tick(nowMs: number, isLate: boolean): void {
-    for (const member of [...this.#members.values()]) member.tick(nowMs, isLate);
+    for (const member of this.#crew.all) member.tick(nowMs, isLate);
     this.#tellVitals(nowMs);
     this.#unloadWhenIdle(nowMs);
-    this.#replaceWhenDue(nowMs);
+    if (!this.#isDraining) this.#replacements.replaceDue(this.#crew.serving, nowMs);
     if (this.#crowded !== undefined && nowMs >= this.#crowded.untilMs) {
       this.#crowded = undefined;
       this.#reconcile();
@@ -422,7 +420,7 @@ export class Supervisor {
     clearTimeout(this.#pause);
     clearTimeout(this.#failure?.timer);
     this.#prespawned?.kill(); // never started
-    await Promise.all([...this.#members.values()].map(end));
+    await Promise.all(this.#crew.all.map(end));
     this.#update();
   }
 
@@ -432,29 +430,15 @@ export class Supervisor {
     return Math.min(wanted, this.#crowded?.max ?? wanted);
   }
 
-  get #staying(): readonly Member[] {
-    return [...this.#members.values()].filter(
-      ({ isLeaving, phase }) => !isLeaving && phase !== 'over',
-    );
-  }
-
-  get #serving(): readonly Member[] {
-    return [...this.#members.values()].filter(({ isServing }) => isServing);
-  }
-
-  get #active(): number {
-    return [...this.#members.values()].reduce((sum, { active }) => sum + active, 0);
-  }
-
   /** Starts what is missing, if it may be started now. */
   #reconcile(): void {
     const isHeldUp = this.#pause !== undefined || this.#failure !== undefined;
     const mayStart = this.#hasStarted && this.#isWanted && !this.#isStopped;
     if (mayStart && !isHeldUp && this.#unloading === undefined) {
-      const staying = this.#staying.length;
+      const staying = this.#crew.staying.length;
       // A failed model is tried with one.
       const max = this.#isProbing
-        ? Math.min(this.#serving.length + 1, this.#replicasMax)
+        ? Math.min(this.#crew.serving.length + 1, this.#replicasMax)
         : this.#replicasMax;
       for (let missing = max - staying; missing > 0; missing--) this.#hire({ isExtra: false });
     }
@@ -465,10 +449,7 @@ export class Supervisor {
     const { model, settings, clock, log, gate, threads, memory, host, observer } = this.#options;
     this.#refusal = undefined;
     this.#file.note();
-    this.#hired += 1;
-    const number = this.#hired;
-    const member = new Member({
-      number,
+    const optionsOf = (number: number) => ({
       model,
       settings,
       clock,
@@ -482,17 +463,15 @@ export class Supervisor {
       onLoading: () => {
         this.#startFailures = 0;
       },
-      onReady: (loaded, tookMs) => this.#ready(number, loaded, tookMs),
+      onReady: (loaded: LoadedMessage, tookMs: number) => this.#ready(number, loaded, tookMs),
       onLost: () => {
         this.#update();
         host.lost(model.name, number);
       },
       onChange: () => this.#update(),
-      onArenaFallback: (reason) => observer.arenaFallback(reason),
+      onArenaFallback: (reason: ArenaFallback) => observer.arenaFallback(reason),
     });
-    this.#members.set(number, member);
-    void member.ended.then((end) => this.#ended(member, end, isExtra));
-    return member;
+    return this.#crew.hire(optionsOf, (member, end) => this.#ended(member, end, isExtra));
   }
 
   #spawn(number: number): WorkerProcess {
@@ -517,7 +496,7 @@ export class Supervisor {
   #ready(number: number, loaded: LoadedMessage, tookMs: number): void {
     const { model, host, observer, clock } = this.#options;
     this.#loaded = loaded;
-    if (this.#serving.length === 1) {
+    if (this.#crew.serving.length === 1) {
       this.#served = { sinceMs: clock.nowMs(), loadMs: tookMs };
     }
     this.#restarts.loaded();
@@ -532,20 +511,18 @@ export class Supervisor {
     this.#reconcile();
   }
 
-  /** It is given nothing more. */
-  #dismiss(member: Member): void {
-    if (member.isServing) this.#options.host.lost(this.#options.model.name, member.number);
+  /** It is given nothing more, and ends when what runs on it has, or `drainMs` are over. */
+  async #letGo(member: Member, drainMs: number): Promise<void> {
+    const { host, model } = this.#options;
+    if (member.isServing) host.lost(model.name, member.number);
     member.dismiss();
     this.#update();
-  }
-
-  async #leave(member: Member, drainMs: number): Promise<void> {
+    if (!member.hasBegun) return;
     await member.leave(drainMs);
     await member.ended;
   }
 
   #ended(member: Member, end: ReplicaEnd | undefined, isExtra: boolean): void {
-    this.#members.delete(member.number);
     if (this.#isStopped) return;
     if (end === undefined || member.isLeaving) this.#reconcile();
     else if (end.refused !== undefined) this.#noRoom(end.refused, isExtra);
@@ -574,7 +551,7 @@ export class Supervisor {
   /** Whoever waits is told; the next request tries again. Where others serve, they do without it for now. */
   #noRoom(error: HearthError, isExtra: boolean): void {
     const { host, model, log, clock } = this.#options;
-    const staying = this.#staying.length;
+    const staying = this.#crew.staying.length;
     if (isExtra) {
       this.#reconcile();
       return;
@@ -625,9 +602,9 @@ export class Supervisor {
       timer: probeMs === undefined ? undefined : setTimeout(() => this.#probe(), probeMs),
     };
     // Those on their way would die of the same.
-    for (const member of this.#staying) if (!member.isServing) void member.destroy();
+    for (const member of this.#crew.staying) if (!member.isServing) void member.destroy();
     log.error(
-      { reason: oneLine(end.reason), probeMs, replicas: this.#serving.length },
+      { reason: oneLine(end.reason), probeMs, replicas: this.#crew.serving.length },
       'model failed',
     );
     if (!this.isReady) this.#declareFailed(end);
@@ -669,12 +646,7 @@ export class Supervisor {
 
   #tellVitals(nowMs: number): void {
     const { observer, model } = this.#options;
-    const vitals = [...this.#members.values()].flatMap((member) => {
-      const { heartbeat, ageMs } = member.vitals(nowMs) ?? {};
-      return heartbeat === undefined
-        ? []
-        : [{ worker: member.number, ageMs: ageMs!, ...heartbeat }];
-    });
+    const vitals = this.#crew.vitals(nowMs);
     if (vitals.length > 0) observer.workerVitals(model.name, vitals);
   }
 
@@ -682,54 +654,8 @@ export class Supervisor {
     const { host, model } = this.#options;
     const keepAliveMs = this.#keepAliveMs ?? model.keepAliveMs;
     if (this.#state !== 'ready') return;
-    if (this.#active > 0 || host.waiting(model.name) > 0) this.#usedMs = nowMs;
+    if (this.#crew.active > 0 || host.waiting(model.name) > 0) this.#usedMs = nowMs;
     if (nowMs - this.#usedMs >= keepAliveMs) void this.unload({ drainMs: 0, isHeld: false });
-  }
-
-  /** One at a time, so that a model whose workers are all due goes on serving with the others. */
-  #replaceWhenDue(nowMs: number): void {
-    if (this.#replacing !== undefined || this.#isDraining || nowMs < this.#replaceAfterMs) return;
-    for (const member of this.#serving) {
-      const reason = member.due(nowMs);
-      if (reason === undefined) continue;
-      void this.#replace(member, reason);
-      return;
-    }
-  }
-
-  /** Resolves with how the new one ended, when it did not come to serve. */
-  #replace(member: Member, reason: RecycleReason): Promise<ReplicaEnd | undefined> {
-    const { log, observer, model, clock } = this.#options;
-    log.info({ worker: member.id, reason, ...member.info }, 'a worker is replaced');
-    const replacing = this.#replaceNow(member).then((end) => {
-      this.#replacing = undefined;
-      if (end === 'replaced') observer.workerRecycled(model.name, reason);
-      if (typeof end !== 'object') return undefined;
-      this.#replaceAfterMs = clock.nowMs() + AGAIN_MS;
-      return end;
-    });
-    this.#replacing = replacing;
-    return replacing;
-  }
-
-  /** `moot`: it is unloaded or dead, and there is nothing to replace. */
-  async #replaceNow(member: Member): Promise<'replaced' | 'moot' | ReplicaEnd> {
-    const next = this.#hire({ isExtra: true });
-    await next.settled;
-    if (!member.isServing || this.#isStopped) return 'moot';
-    if (!next.isServing) {
-      const end = await next.ended;
-      if (end === undefined) return 'moot';
-      if (end.refused === undefined) return end;
-    }
-    this.#dismiss(member);
-    const left = this.#leave(member, PATIENCE_MS);
-    // There is no memory for both: what runs ends first, and what waits has the new one started.
-    if (!next.isServing) {
-      await left;
-      await this.#untilSettled();
-    }
-    return 'replaced';
   }
 
   async #untilSettled(): Promise<void> {
@@ -755,15 +681,10 @@ export class Supervisor {
 
   get #current(): ModelState {
     if (this.#isStopped) return 'stopped';
-    const staying = this.#staying;
-    const has = (phase: Member['phase']) => staying.some((member) => member.phase === phase);
-    if (has('ready')) return this.#isDraining ? 'draining' : 'ready';
-    if (has('loading')) return 'loading';
-    if (has('starting')) return 'starting';
-    const isLeft = [...this.#members.values()].some(({ isLeaving, hasBegun, phase }) => {
-      return isLeaving && hasBegun && phase !== 'over';
-    });
-    if (isLeft && (this.#unloading !== undefined || this.#failure === undefined)) return 'draining';
+    const { state } = this.#crew;
+    if (state === 'ready') return this.#isDraining ? 'draining' : 'ready';
+    const isFailedBeside = this.#failure !== undefined && this.#unloading === undefined;
+    if (state !== undefined && !(state === 'draining' && isFailedBeside)) return state;
     if (this.#failure !== undefined) return 'failed';
     if (this.#isWanted) return 'starting';
     return this.#isHeld ? 'stopped' : 'unloaded';
