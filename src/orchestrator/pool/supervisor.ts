@@ -651,10 +651,13 @@ export class Supervisor {
   }
 
   #unloadWhenIdle(nowMs: number): void {
-    const { host, model } = this.#options;
-    const keepAliveMs = this.#keepAliveMs ?? model.keepAliveMs;
+    const { model } = this.#options;
     if (this.#state !== 'ready') return;
-    if (this.#crew.active > 0 || host.waiting(model.name) > 0) this.#usedMs = nowMs;
+    if (!this.isUnused) {
+      this.#usedMs = nowMs;
+      return;
+    }
+    const keepAliveMs = this.#keepAliveMs ?? model.keepAliveMs;
     if (nowMs - this.#usedMs >= keepAliveMs) void this.unload({ drainMs: 0, isHeld: false });
   }
 
