@@ -181,7 +181,7 @@ export class Orchestrator implements Engine, Operator, AsyncDisposable {
   }
 
   async recycle(name: string): Promise<ModelInfo> {
-    const worker = this.#supervisors.has(name) ? undefined : this.#worker(name);
+    const worker = this.#supervisors.has(name) ? undefined : this.#worker(name, 'model or worker');
     const supervisor = this.#supervisor(worker?.model ?? name);
     await supervisor.recycle(worker?.id);
     return supervisor.info;
@@ -203,10 +203,10 @@ export class Orchestrator implements Engine, Operator, AsyncDisposable {
   }
 
   /** By id or pid. */
-  #worker(name: string): WorkerInfo {
+  #worker(name: string, what = 'worker'): WorkerInfo {
     const found = this.workers().find(({ id, pid }) => name === id || name === String(pid));
     if (found !== undefined) return found;
-    const message = `No worker is ${JSON.stringify(name)}; see "hearth ps", and name the pid.`;
+    const message = `No ${what} is ${JSON.stringify(name)}; see "hearth ps", and name the pid.`;
     throw new RequestError('worker_not_found', message);
   }
 

@@ -271,6 +271,7 @@ test('the command line does the same on a running server', async () => {
     expect(await run('stop', 'test-model')).toBe('test-model is stopped');
     expect(await run('stop', 'test-model')).toContain('No worker is "test-model"');
     expect(await run('load', 'nobody')).toContain('"nobody" is not configured');
+    expect(await run('recycle', 'nobody')).toContain('No model or worker is "nobody"');
     expect(await run('drain')).toBe('the server is draining');
     expect(await server.exited).toBe(0);
     expect(await run('drain')).toContain(`no server answers on admin port ${server.adminPort}`);
