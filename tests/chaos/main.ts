@@ -3,7 +3,7 @@
  * the other, each so many times with seeds that are printed; the same seed makes the same choices. With
  * `--whole` an experiment that chooses from a list goes through all of it. Bounded, on loopback.
  *
- * Exits  0 when everything held · 1 when not.
+ * Exits  0 when everything held · 1 when not · 130 when it was told to stop, with nothing left running.
  */
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
@@ -25,6 +25,13 @@ const first = Number(values.seed ?? randomInt(1_000_000));
 const iterations = Number(values.iterations);
 const only = values.only?.split(',').map(Number);
 let failures = 0;
+let running: World | undefined;
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, async () => {
+    await running?.end();
+    process.exit(130);
+  });
+}
 for (const experiment of EXPERIMENTS.filter(({ number }) => only?.includes(number) ?? true)) {
   const reason = experiment.cannotRun?.();
   if (reason !== undefined) {
@@ -36,6 +43,7 @@ for (const experiment of EXPERIMENTS.filter(({ number }) => only?.includes(numbe
   for (let iteration = 0; iteration < iterations; iteration++) {
     const seed = first + iteration;
     const world = new World(makeRandom(seed));
+    running = world;
     for (const problem of await runExperiment(experiment, world, values.whole)) {
       wrong.push(`  seed ${seed}: ${problem}`);
     }
