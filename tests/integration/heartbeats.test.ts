@@ -86,6 +86,13 @@ describe.skipIf(process.platform !== 'linux')('settings arrive (row SP-037)', ()
     expectArrived(one, 2);
   });
 
+  test('in each replica', async () => {
+    const one = make({ replicas: 2 });
+    await one.orchestrator.start();
+    await one.until(() => agreed(one).length === 2);
+    expectArrived(one, 2);
+  });
+
   test('on demand', async () => {
     const one = make({ preload: false });
     await one.orchestrator.start();
