@@ -224,6 +224,8 @@ export class Orchestrator implements Engine, Operator, AsyncDisposable {
    * those that changed are replaced; those that are gone take nothing new, and go when nobody uses them.
    */
   setModels(models: readonly ModelSpec[]): void {
+    // Whoever ends takes nothing new, and a worker that is started now would be ended by nobody.
+    if (this.#closing !== undefined || this.#stopping !== undefined) return;
     const next = new Map<string, Supervisor>();
     const before = new Map([...this.#retired, ...this.#supervisors]);
     const added: Supervisor[] = [];

@@ -93,6 +93,19 @@ describe('two models and memory for one', () => {
     expect(await band.orchestrator.load('b')).toMatchObject({ state: 'ready' });
   });
 
+  test('the operator may cut what a model that goes still does', async () => {
+    const band = make({ models: TWO, worker: { ...FAST, drainTimeoutMs: 50 } });
+    await band.orchestrator.start();
+    await load(band, 'a');
+    const running = band.ask('[[slow:50]][[tokens:900]]x', { model: 'a' });
+    await band.until(() => band.count('firstToken') === 2);
+    const waiting = band.ask('y', { model: 'b' });
+    await band.until(() => states(band)[0] === 'draining');
+    await band.orchestrator.unload('a');
+    expect((await running).error?.code).toBe('worker_crashed');
+    expect((await waiting).text).toBe('y');
+  });
+
   test('nobody goes for requests that have gone themselves', async () => {
     const band = make({ models: TWO });
     await band.orchestrator.start();

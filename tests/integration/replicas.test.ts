@@ -213,6 +213,22 @@ describe('a worker is replaced', () => {
     expect(band.count('workerRestarted')).toBe(0);
   });
 
+  test('and is unloaded while what runs on it ends: cut in time, and replaced again later', async () => {
+    const models = { a: { memoryBytes: GB } };
+    const worker = { ...FAST, drainTimeoutMs: 50 };
+    const band = await make({ slots: 1, models, worker, memoryBudgetBytes: 1.6 * GB }).ready();
+    const running = band.ask('[[slow:50]][[tokens:900]]x');
+    await band.until(() => band.count('firstToken') === 1);
+    const recycling = band.orchestrator.recycle('a');
+    await band.until(() => stateOf(band) === 'draining');
+    await band.orchestrator.unload('a');
+    expect((await running).error?.code).toBe('worker_crashed');
+    await recycling;
+    await band.orchestrator.load('a');
+    await band.orchestrator.recycle('a');
+    expect((await band.ask('well')).text).toBe('well');
+  });
+
   test('by the operator, one of three, by its pid (row SP-141)', async () => {
     const band = await allServing(3, { replicas: 3 });
     await band.orchestrator.recycle(String(band.pids[1]));

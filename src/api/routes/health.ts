@@ -32,8 +32,7 @@ export function ready(exchange: Exchange): Response {
   const states = isKnown
     ? { models: visible.map((model) => ({ name: model.name, ...modelState(model) })) }
     : {};
-  // One that is not loaded is loaded by its first request.
-  if (models.some(({ state }) => state === 'ready' || state === 'unloaded')) {
+  if (canServe(models)) {
     return exchange.json(200, { status: 'ready', ...states });
   }
   const error = whyNotReady(models, visible);
@@ -45,7 +44,7 @@ export function adminHealth(exchange: Exchange): Response {
   const models = exchange.deps.engine.models();
   return exchange.json(200, {
     status: 'ok',
-    ready: models.some(({ state }) => state === 'ready'),
+    ready: canServe(models),
     uptime_s: Math.round(process.uptime()),
     node: process.version,
     rss_bytes: process.memoryUsage.rss(),
@@ -57,6 +56,11 @@ export function adminHealth(exchange: Exchange): Response {
       ...modelState(model),
     })),
   });
+}
+
+/** One that is not loaded is loaded by its first request. */
+function canServe(models: readonly ModelInfo[]): boolean {
+  return models.some(({ state }) => state === 'ready' || state === 'unloaded');
 }
 
 /** Only the failures of `visible` are told. */

@@ -288,8 +288,14 @@ export class Supervisor {
       host.failed(model.name);
     }
     this.#isWanted = false;
+    // One that is under way with more patience is cut short.
+    if (this.#unloading !== undefined) void this.#letAllGo(drainMs);
     this.#unloading ??= this.#unload(drainMs);
     return this.#unloading;
+  }
+
+  async #letAllGo(drainMs: number): Promise<void> {
+    await Promise.all(this.#crew.all.map((member) => this.#letGo(member, drainMs)));
   }
 
   async #unload(drainMs: number): Promise<void> {
@@ -298,7 +304,7 @@ export class Supervisor {
     if (members.length > 0) {
       log.info({ workers: members.length, active: this.#crew.active }, 'unloading a model');
     }
-    await Promise.all(members.map((member) => this.#letGo(member, drainMs)));
+    await this.#letAllGo(drainMs);
     this.#unloading = undefined;
     clearTimeout(this.#pause);
     this.#pause = undefined;
@@ -548,7 +554,7 @@ export class Supervisor {
     else this.#restart(end, delayMs);
   }
 
-  /** Whoever waits is told; the next request tries again. Where others serve, they do without it for now. */
+  /** Whoever waits is told; the next request tries again. Others that serve go on without it. */
   #noRoom(error: HearthError, isExtra: boolean): void {
     const { host, model, log, clock } = this.#options;
     const staying = this.#crew.staying.length;

@@ -87,7 +87,8 @@ export class RunningCalls {
   readonly #options: RunningCallsOptions;
   readonly #calls = new Map<number, Call>();
   #last = 0;
-  #onIdle: (() => void) | undefined;
+  /** Several may wait, with more patience or with less. */
+  #onIdle: (() => void)[] = [];
 
   constructor(options: RunningCallsOptions) {
     this.#options = options;
@@ -105,9 +106,7 @@ export class RunningCalls {
   /** Resolves as soon as none is left. */
   async idle(): Promise<void> {
     if (this.#calls.size === 0) return;
-    await new Promise<void>((resolve) => {
-      this.#onIdle = resolve;
-    });
+    await new Promise<void>((resolve) => this.#onIdle.push(resolve));
   }
 
   give(job: GenerateJob, listener: CallListener): RunningCall {
@@ -210,7 +209,7 @@ export class RunningCalls {
   lose(error: WorkerError): void {
     const calls = [...this.#calls.values()];
     this.#calls.clear();
-    this.#onIdle?.();
+    this.#tellIdle();
     for (const { listener } of calls) listener.lost(error);
   }
 
@@ -242,7 +241,13 @@ export class RunningCalls {
     const call = this.#find(number);
     this.#calls.delete(number);
     this.#options.liveness.moved(nowMs);
-    if (this.#calls.size === 0) this.#onIdle?.();
+    if (this.#calls.size === 0) this.#tellIdle();
     return call;
+  }
+
+  #tellIdle(): void {
+    const waiting = this.#onIdle;
+    this.#onIdle = [];
+    for (const resolve of waiting) resolve();
   }
 }
