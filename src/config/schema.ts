@@ -110,6 +110,12 @@ const samplingDefaults = z.strictObject({
     .optional()
     .describe('Over the last 64 tokens of prompt and answer; 1 is off.'),
   ignore_eos: z.boolean().optional().describe("Go on after the model's own end of generation."),
+  max_tokens: z
+    .int()
+    .min(1)
+    .max(2 ** 31 - 1)
+    .optional()
+    .describe('An answer ends after so many tokens; absent: the rest of the context.'),
 });
 
 const model = z.strictObject({

@@ -6,6 +6,7 @@
  */
 import { isAbsolute, join, resolve } from 'node:path';
 
+import type { RequestDefaults } from '../core/engine.ts';
 import { BugError } from '../core/errors.ts';
 import type { ApiKey } from '../core/gate.ts';
 import type { LogLevel } from '../core/log.ts';
@@ -32,7 +33,7 @@ export interface ModelConfig {
   readonly keepAliveMs?: number | undefined;
   readonly pin?: boolean | undefined;
   readonly gpu?: FileModel['gpu'];
-  readonly defaults: SamplingDefaults;
+  readonly defaults: RequestDefaults;
 }
 
 export interface RecycleConfig {
@@ -40,17 +41,6 @@ export interface RecycleConfig {
   readonly afterRequests?: number;
   readonly aboveBytes?: number;
   readonly driftBytes?: number;
-}
-
-export interface SamplingDefaults {
-  readonly temperature?: number;
-  readonly topP?: number;
-  readonly topK?: number;
-  readonly minP?: number;
-  readonly frequencyPenalty?: number;
-  readonly presencePenalty?: number;
-  readonly repeatPenalty?: number;
-  readonly ignoreEos?: boolean;
 }
 
 export interface Config {
@@ -230,6 +220,7 @@ function toModel(name: string, model: FileModel, path: string): ModelConfig {
     presencePenalty: defaults.presence_penalty,
     repeatPenalty: defaults.repeat_penalty,
     ignoreEos: defaults.ignore_eos,
+    maxTokens: defaults.max_tokens,
   };
   return {
     name,
@@ -248,7 +239,7 @@ function toModel(name: string, model: FileModel, path: string): ModelConfig {
     // A default that is present and undefined would hide the project's own when spread over it.
     defaults: Object.fromEntries(
       Object.entries(sampling).filter(([, value]) => value !== undefined),
-    ) as SamplingDefaults,
+    ) as RequestDefaults,
   };
 }
 

@@ -62,6 +62,12 @@ export interface Sampling {
   readonly ignoreEos: boolean;
 }
 
+/** What holds for a model where a request says nothing. */
+export interface RequestDefaults extends Partial<Omit<Sampling, 'seed' | 'logitBias'>> {
+  /** As in GenerationRequest. */
+  readonly maxTokens?: number;
+}
+
 export interface GenerationRequest {
   readonly model: string;
   readonly prompt: Prompt;
@@ -179,7 +185,7 @@ export interface ModelInfo {
   /** Per slot. */
   readonly contextTokens: number;
   /** What the model uses where a request says nothing. */
-  readonly defaults: Partial<Omit<Sampling, 'seed' | 'logitBias'>>;
+  readonly defaults: RequestDefaults;
   /** Known once the model has been loaded. */
   readonly facts?: ModelFacts | undefined;
 }

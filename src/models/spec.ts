@@ -1,5 +1,5 @@
 /** What a model name means: one row of the table that requests are looked up in. */
-import type { Sampling } from '../core/engine.ts';
+import type { RequestDefaults } from '../core/engine.ts';
 
 export const BACKENDS = ['llama-cpp', 'fake'] as const;
 export type BackendName = (typeof BACKENDS)[number];
@@ -35,5 +35,5 @@ export interface ModelSpec {
   readonly gpu: 'auto' | 'metal' | 'cuda' | 'vulkan' | 'off';
   /** For the backend alone, such as `llamaPath`. */
   readonly options?: Readonly<Record<string, string>> | undefined;
-  readonly defaults: Partial<Omit<Sampling, 'seed' | 'logitBias'>>;
+  readonly defaults: RequestDefaults;
 }

@@ -76,7 +76,7 @@ export function parseGeneration<T extends z.ZodObject>(
   const common = {
     model: model.name,
     sampling: toSampling(shared, model),
-    maxTokens: route.maxTokens(typed),
+    maxTokens: route.maxTokens(typed) ?? model.defaults.maxTokens,
     stops: toStops(shared.stop),
     ...(route.echo(typed) ? { echo: true } : {}),
   };

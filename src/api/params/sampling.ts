@@ -93,7 +93,7 @@ export const SAMPLING_FIELDS = {
 } as const;
 
 export function maxTokensField(minimum: number) {
-  const description = 'Absent: the rest of the context.';
+  const description = "Absent: the model's default, else the rest of the context.";
   return integerFrom(minimum, INT32_MAX).nullish().meta({ description });
 }
 

@@ -30,6 +30,7 @@ export function oneModel(exchange: Exchange): Response {
       presence_penalty: defaults.presencePenalty ?? 0,
       repeat_penalty: defaults.repeatPenalty ?? 1,
       ignore_eos: defaults.ignoreEos ?? false,
+      max_tokens: defaults.maxTokens ?? null,
     },
     ...(facts === undefined
       ? {}

@@ -123,7 +123,7 @@ describe('chat, whole', () => {
       createdS: 1,
       slots: 1,
       contextTokens: 64,
-      defaults: { temperature: 0.3, topK: 40 },
+      defaults: { temperature: 0.3, topK: 40, maxTokens: 12 },
     } as const;
     const { request, engine } = setUp({ models: [model] });
     await request(CHAT, post({ ...HELLO, temperature: null, min_p: 0.05 }));
@@ -137,6 +137,9 @@ describe('chat, whole', () => {
       repeatPenalty: 1,
       ignoreEos: false,
     });
+    expect(engine.last.request.maxTokens).toBe(12);
+    await request(CHAT, post({ ...HELLO, max_tokens: 40 }));
+    expect(engine.last.request.maxTokens).toBe(40);
   });
 
   test('hands over whose conversation it is, and how long the model is to stay', async () => {

@@ -150,7 +150,7 @@ describe('loadConfig', () => {
       path = "z.gguf"
       threads = 2
       gpu = "off"
-      defaults = { temperature = 0.2, top_p = 0.9, ignore_eos = true }
+      defaults = { temperature = 0.2, top_p = 0.9, ignore_eos = true, max_tokens = 256 }
       [models."a/b:c.d"]
       path = "~/b.json"
       backend = "fake"
@@ -163,7 +163,7 @@ describe('loadConfig', () => {
         recycle: {},
         threads: 2,
         gpu: 'off',
-        defaults: { temperature: 0.2, topP: 0.9, ignoreEos: true },
+        defaults: { temperature: 0.2, topP: 0.9, ignoreEos: true, maxTokens: 256 },
       },
       {
         name: 'a/b:c.d',
