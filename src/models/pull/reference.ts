@@ -115,6 +115,8 @@ function parsePath(text: string, path: string): Reference {
   const page =
     /^([^/]+\/[^/]+)\/(tree|blob|resolve)\/([^/]+)(?:\/(.+))?$/.exec(path)?.slice(1) ?? [];
   const [repository, kind, revision, file] = page;
+  // Short names are ours, and no pages of a hub.
+  if (!path.includes('/')) throw invalid(text, 'names no repository. Write org/model');
   if (repository === undefined) return parseName(path, text);
   const named = parseName(repository, text);
   const isFile = kind !== 'tree' && file !== undefined;
