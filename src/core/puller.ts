@@ -53,8 +53,8 @@ export type PullEvent =
       readonly format: 'gguf' | 'mlx';
       readonly quant: string | undefined;
       readonly bytes: number;
-      /** False when it was there already. */
-      readonly isNew: boolean;
+      /** `updated`: what was served by the name before is of an older revision. */
+      readonly change: 'new' | 'updated' | 'none';
     };
 
 export type PullDone = Extract<PullEvent, { readonly event: 'done' }>;

@@ -14,6 +14,7 @@ export interface NarratorOptions {
 }
 
 const OTHERS_SHOWN_MAX = 12;
+const HOW = { new: 'is there', updated: 'is there, newer', none: 'was there already' } as const;
 
 export class Narrator {
   readonly #options: NarratorOptions;
@@ -59,7 +60,7 @@ export class Narrator {
       case 'note':
         return event.message;
       case 'done': {
-        const what = event.isNew ? 'is there' : 'was there already';
+        const what = HOW[event.change];
         return `${event.name} ${what}: ${showBytes(event.bytes)} in ${event.path}`;
       }
     }

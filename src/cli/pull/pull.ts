@@ -5,6 +5,7 @@
  *        what was fetched is kept, and the same command goes on with it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { PullDone } from '../../core/puller.ts';
 import { pull } from '../../models/pull/pull.ts';
 import { PullError } from '../../models/pull/pull-error.ts';
 import { SHORT_NAMES } from '../../models/pull/short-names.ts';
@@ -47,7 +48,7 @@ export async function pullCommand(
       { reference, name, revision },
       { ...settings, signal: stop.signal, onEvent: (event) => narrator.tell(event) },
     );
-    const told = done.isNew ? await tellServer(flags, context) : undefined;
+    const told = done.change !== 'none' ? await tellServer(flags, context) : undefined;
     narrator.tell(done);
     progress.clear();
     if (!isJson) print(nextStep(done, told));
@@ -93,13 +94,14 @@ function watchStop() {
 }
 
 function nextStep(
-  { name, format }: { readonly name: string; readonly format: 'gguf' | 'mlx' },
+  { name, format, change }: PullDone,
   told: Awaited<ReturnType<typeof tellServer>>,
 ): string {
   if (format === 'mlx') return 'it is not served yet: the MLX worker is not built yet';
   if (typeof told === 'string') return told;
   const chat = `hearth chat ${name}`;
   if (told === undefined) return `talk to it: ${chat}`;
+  if (change === 'updated') return `the running server takes it with: hearth recycle ${name}`;
   const { added, changed } = told.models;
   if ([...added, ...changed].includes(name)) return `the running server serves it: ${chat}`;
   return 'the running server serves other models by this name, or only those of --model';

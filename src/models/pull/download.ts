@@ -299,11 +299,10 @@ class Transfer {
   }
 
   #receive(response: IncomingMessage, range: Range): Promise<void> {
-    const { tuning, clock, onBytes, file, client } = this.#task;
+    const { tuning, onBytes, file, client } = this.#task;
     return receive(response, range, {
       part: this.#part,
       silenceMs: tuning.silenceMs,
-      clock,
       look: (head) => {
         if (range.start === 0 && /\.gguf$/i.test(file.path)) assertMagic(head, file, client);
       },

@@ -66,6 +66,9 @@ export interface PullOptions {
   readonly onEvent: (event: PullEvent) => void;
 }
 
+/** Before anything is there: who has no network shall hear it soon. */
+const LIST_ATTEMPTS = 3;
+
 export async function pull(request: PullRequest, options: PullOptions): Promise<PullDone> {
   const wanted = parseRequest(request, options.endpoint);
   const { modelsDir, signal, onEvent } = options;
@@ -82,13 +85,13 @@ export async function pull(request: PullRequest, options: PullOptions): Promise<
   }
 }
 
-export interface Wanted {
+interface Wanted {
   readonly reference: Reference;
   readonly name: string;
 }
 
 /** Throws PullError `invalid_reference`; asks nobody. */
-export function parseRequest(request: PullRequest, endpoint: URL): Wanted {
+function parseRequest(request: PullRequest, endpoint: URL): Wanted {
   const parsed = parseReference(request.reference, endpoint);
   const { revision } = request;
   const reference =
@@ -113,7 +116,7 @@ class Pull {
     await this.#mend();
     const present = await this.#present();
     if (present?.manifest.reference.startsWith(PackagedModel.prefix)) {
-      return this.#done(present, false);
+      return this.#done(present, 'none');
     }
     const { endpoint, token, userAgent, tuning, isOffline } = this.#options;
     if (isOffline) return this.#withoutHub(present, offline());
@@ -123,7 +126,11 @@ class Pull {
     try {
       const { retry } = tuning;
       const { signal } = this.#options;
-      listing = await fetchListing(client, this.#reference, { retry, signal });
+      const attempts = Math.min(retry.attempts, LIST_ATTEMPTS);
+      listing = await fetchListing(client, this.#reference, {
+        retry: { ...retry, attempts },
+        signal,
+      });
     } catch (error) {
       if (!(error instanceof PullError) || error.code !== 'unreachable') throw error;
       return this.#withoutHub(present, error);
@@ -198,7 +205,7 @@ class Pull {
         event: 'note',
         message: `${why.message} Whether there is a newer one is not known.`,
       });
-      return this.#done(present, false);
+      return this.#done(present, 'none');
     }
     const isPackaged = this.#reference.short?.name === PACKAGED_NAME;
     if (!isPackaged || this.#options.isOffline) throw why;
@@ -324,14 +331,14 @@ class Pull {
     await rm(work, { recursive: true, force: true });
     const model = readPulled(this.#options.modelsDir, this.#name);
     if (typeof model === 'string') throw new PullError('folder', model);
-    return this.#done(model, true);
+    return this.#done(model, isUpdate ? 'updated' : 'new');
   }
 
   /** The same files; the revision may be a newer one. */
   async #keep(present: PulledModel, revision: string): Promise<PullDone> {
     const manifest = { ...present.manifest, revision };
     if (revision !== present.manifest.revision) await writeManifest(present.folder, manifest);
-    return this.#done({ ...present, manifest }, false);
+    return this.#done({ ...present, manifest }, 'none');
   }
 
   /** After a crash in the middle of an update. */
@@ -342,10 +349,10 @@ class Pull {
     else await rename(old, target);
   }
 
-  #done({ manifest, path, bytes }: PulledModel, isNew: boolean): PullDone {
+  #done({ manifest, path, bytes }: PulledModel, change: PullDone['change']): PullDone {
     const { name, reference, revision, format } = manifest;
     const quant = manifest.quant ?? undefined;
-    return { event: 'done', name, path, reference, revision, format, quant, bytes, isNew };
+    return { event: 'done', name, path, reference, revision, format, quant, bytes, change };
   }
 
   #tell(event: PullEvent): void {

@@ -12,7 +12,6 @@
  */
 import type { IncomingMessage } from 'node:http';
 
-import type { Clock } from '../../core/clock.ts';
 import type { PartFile } from './part-file.ts';
 import { TransferError } from './pull-error.ts';
 import type { Range } from './ranges.ts';
@@ -20,7 +19,6 @@ import type { Range } from './ranges.ts';
 export interface ReceiveOptions {
   readonly part: PartFile;
   readonly silenceMs: number;
-  readonly clock: Clock;
   /** Sees the first bytes of the range before anything is written; throws what ends all. */
   readonly look: (head: Buffer) => void;
   /** After bytes have been written and noted. */
@@ -61,13 +59,14 @@ class Receiver {
   readonly #range: Range;
   readonly #options: ReceiveOptions;
   readonly #silence: NodeJS.Timeout;
+  /** What has come is not to lie here while no more comes: a killed process would lose it. */
+  readonly #pulse: NodeJS.Timeout;
   readonly #settle: { resolve: () => void; reject: (error: Error) => void };
   #held: Buffer[] = [];
   #heldBytes = 0;
   /** Handed to the system, and known to be with it. */
   #handedTo: number;
   #writtenTo: number;
-  #handedMs: number;
   #hasLooked = false;
   #ended: { readonly error: Error | undefined } | undefined;
 
@@ -80,7 +79,7 @@ class Receiver {
     this.#options = options;
     this.#handedTo = range.start;
     this.#writtenTo = range.start;
-    this.#handedMs = options.clock.nowMs();
+    this.#pulse = setInterval(() => this.#flush(), GATHERED_MS);
     this.#silence = setTimeout(() => this.#onSilence(), options.silenceMs);
     body.on('data', (chunk: Buffer) => this.#take(chunk));
     body.once('end', () => this.#end(undefined));
@@ -106,10 +105,7 @@ class Receiver {
       this.#fail(new TransferError('the server sent more than was asked for'));
       return;
     }
-    const isDue =
-      this.#heldBytes >= GATHERED_BYTES ||
-      this.#options.clock.nowMs() - this.#handedMs >= GATHERED_MS;
-    if (isDue) this.#flush();
+    if (this.#heldBytes >= GATHERED_BYTES) this.#flush();
     if (this.#isWriting && this.#heldBytes >= HELD_MAX_BYTES) this.#body.pause();
   }
 
@@ -118,7 +114,6 @@ class Receiver {
     const chunks = this.#held;
     const start = this.#handedTo;
     this.#handedTo += this.#heldBytes;
-    this.#handedMs = this.#options.clock.nowMs();
     this.#drop();
     this.#options.part.write(chunks, start).then(
       () => this.#written(),
@@ -159,6 +154,11 @@ class Receiver {
     else this.#body.destroy(new TransferError('the connection fell silent'));
   }
 
+  #stopTimers(): void {
+    clearTimeout(this.#silence);
+    clearInterval(this.#pulse);
+  }
+
   #drop(): void {
     this.#held = [];
     this.#heldBytes = 0;
@@ -166,7 +166,7 @@ class Receiver {
 
   /** Counts over an end that was thought to be good, and over what is still held. */
   #fail(error: Error): void {
-    clearTimeout(this.#silence);
+    this.#stopTimers();
     this.#drop();
     this.#ended = { error };
     this.#body.destroy();
@@ -175,7 +175,7 @@ class Receiver {
 
   #end(error: Error | undefined): void {
     if (this.#ended !== undefined) return;
-    clearTimeout(this.#silence);
+    this.#stopTimers();
     const isShort = error === undefined && this.#receivedTo < this.#range.end;
     this.#ended = {
       error: isShort ? new TransferError('the server sent less than was asked for') : error,

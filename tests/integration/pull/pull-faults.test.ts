@@ -179,7 +179,7 @@ test('429 and 503 are waited for as long as they ask, and said', async () => {
       listed += 1;
       return listed === 1 ? { kind: 'status', status: 429, headers } : undefined;
     };
-    expect(await folder.pull('acme/m')).toMatchObject({ isNew: true });
+    expect(await folder.pull('acme/m')).toMatchObject({ change: 'new' });
     expect(listed).toBe(2);
     expect(folder.notes[0]).toMatch(/has a fault \(503\); waiting 1 s$/);
   });

@@ -17,7 +17,7 @@ test('a file is fetched in ranges, checked, and there under the name of its repo
     licence: 'apache-2.0',
   });
   const done = await folder.pull('acme/Tiny-GGUF');
-  expect(done).toMatchObject({ name: 'tiny', quant: 'Q4_K_M', revision: COMMIT, isNew: true });
+  expect(done).toMatchObject({ name: 'tiny', quant: 'Q4_K_M', revision: COMMIT, change: 'new' });
   expect(done.path).toBe(folder.path('tiny', 'tiny-Q4_K_M.gguf'));
   expect(readFileSync(done.path).equals(content)).toBe(true);
   expect(folder.list()).toEqual(['tiny', 'tiny/manifest.json', 'tiny/tiny-Q4_K_M.gguf']);
@@ -40,16 +40,16 @@ test('pulled again, nothing is fetched; a newer revision takes the place of the 
   hub.repositories.set('acme/m', { files });
   await folder.pull('acme/m');
   const { bytesSent } = hub;
-  expect(await folder.pull('acme/m')).toMatchObject({ isNew: false });
+  expect(await folder.pull('acme/m')).toMatchObject({ change: 'none' });
   const commit = 'b'.repeat(40);
   hub.repositories.set('acme/m', { files: { ...files, 'README.md': Buffer.from('x') }, commit });
-  expect(await folder.pull('acme/m')).toMatchObject({ isNew: false, revision: commit });
+  expect(await folder.pull('acme/m')).toMatchObject({ change: 'none', revision: commit });
   expect(hub.bytesSent).toBe(bytesSent);
 
   const newer = ggufNoise(2 * MIB, 'newer');
   hub.repositories.set('acme/m', { files: { 'm-Q8_0.gguf': newer }, commit: 'c'.repeat(40) });
   const done = await folder.pull('acme/m');
-  expect(done).toMatchObject({ isNew: true, bytes: 2 * MIB });
+  expect(done).toMatchObject({ change: 'updated', bytes: 2 * MIB });
   expect(readFileSync(done.path).equals(newer)).toBe(true);
   expect(folder.list()).toEqual(['m', 'm/m-Q8_0.gguf', 'm/manifest.json']);
 });
@@ -133,8 +133,8 @@ test('two pulls of a model at once fetch it once, and the second says that it wa
   });
   await waiting.promise;
   release();
-  expect(await first).toMatchObject({ isNew: true });
-  expect(await later).toMatchObject({ isNew: false });
+  expect(await first).toMatchObject({ change: 'new' });
+  expect(await later).toMatchObject({ change: 'none' });
   expect(second).toEqual(['waiting', 'resolved', 'chosen']);
   expect(hub.bytesSent).toBe(8 * MIB);
 });
@@ -152,7 +152,7 @@ test('a name that is taken by another model is not overwritten', async () => {
   await expect(folder.pull('acme/m:q4_0')).rejects.toThrow('a model m already, with Q8_0');
   expect(await folder.pull('acme/m:q4_0', { name: 'm-small' })).toMatchObject({ quant: 'Q4_0' });
   // The quantisation that is there is the one that is meant.
-  expect(await folder.pull('acme/m')).toMatchObject({ quant: 'Q8_0', isNew: false });
+  expect(await folder.pull('acme/m')).toMatchObject({ quant: 'Q8_0', change: 'none' });
   writeFileSync(folder.path('mine'), 'a file of somebody');
   await expect(folder.pull('acme/m', { name: 'mine' })).rejects.toThrow(
     'is there and was not pulled',
@@ -166,7 +166,7 @@ test('without a hub, what is there is good', async () => {
   await folder.pull('acme/m');
   const endpoint = new URL(hub.url);
   await hub[Symbol.asyncDispose]();
-  expect(await folder.pull('acme/m', { endpoint })).toMatchObject({ isNew: false });
+  expect(await folder.pull('acme/m', { endpoint })).toMatchObject({ change: 'none' });
   expect(folder.notes.at(-1)).toMatch(/nobody answers there.*newer one is not known/);
   await expect(folder.pull('acme/other', { endpoint })).rejects.toThrow(
     /^Cannot fetch from 127\.0\.0\.1:\d+: .*nobody answers there\. Check the network/,
