@@ -126,7 +126,7 @@ export class HubClient implements Disposable {
       signal,
     });
     const silence = setTimeout(() => {
-      request.destroy(new TransferError(`${url.host} does not answer`));
+      request.destroy(new TransferError(this.#at(url, 'no answer')));
     }, this.silenceMs);
     const isSettled = () => clearTimeout(silence);
     request.once('response', (response) => {
@@ -136,7 +136,7 @@ export class HubClient implements Disposable {
     // Also what goes wrong once the answer has begun: the reader of the body hears of it from the body.
     request.on('error', (error) => {
       isSettled();
-      reject(signal.aborted ? signal.reason : toFailure(error, url));
+      reject(signal.aborted ? signal.reason : this.#toFailure(error, url));
     });
     request.end();
     return promise;
@@ -147,6 +147,17 @@ export class HubClient implements Disposable {
     if (token === undefined || url.origin !== this.endpoint.origin) return {};
     const isHere = url.hostname === 'localhost' || kindOfAddress(url.hostname) === 'loopback';
     return url.protocol === 'https:' || isHere ? { authorization: `Bearer ${token}` } : {};
+  }
+
+  #toFailure(error: Error, url: URL): Error {
+    if (error instanceof PullError || error instanceof TransferError) return error;
+    const code = (error as NodeJS.ErrnoException).code ?? error.message;
+    return new TransferError(this.#at(url, WORDS[code] ?? code), { cause: error });
+  }
+
+  /** The hub itself is named by whoever tells of it. */
+  #at(url: URL, why: string): string {
+    return url.host === this.endpoint.host ? why : `${url.host}: ${why}`;
   }
 
   /** On the way to the socket: what was looked up is what is connected to. */
@@ -187,13 +198,6 @@ function refused(url: URL, isRedirect: boolean, why: string): PullError {
   const what = isRedirect ? 'The hub redirects to' : 'The address is';
   const place = url.protocol === 'http:' ? `http://${url.host}` : `${url.protocol}…`;
   return new PullError('refused', `${what} ${place}, ${why}. Nothing is fetched from there.`);
-}
-
-function toFailure(error: Error, url: URL): Error {
-  if (error instanceof PullError || error instanceof TransferError) return error;
-  const code = (error as NodeJS.ErrnoException).code ?? error.message;
-  const why = WORDS[code] ?? code;
-  return new TransferError(`${url.host}: ${why}`, { cause: error });
 }
 
 const WORDS: Readonly<Record<string, string>> = {

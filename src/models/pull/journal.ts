@@ -38,6 +38,7 @@ export class Journal {
   readonly #file: FileHandle;
   #unwritten: Range[] = [];
   #writing: Promise<void> | undefined;
+  #failure: Error | undefined;
 
   private constructor(file: FileHandle) {
     this.#file = file;
@@ -78,26 +79,42 @@ export class Journal {
     return new Journal(await open(path, constants.O_WRONLY | constants.O_APPEND));
   }
 
-  /** Resolves when it is written. What is noted during a write goes with the next one. */
-  async note(range: Range): Promise<void> {
+  /**
+   * Written soon, and nobody waits for that: a range that is not noted is fetched again, no more. What is noted
+   * during a write goes with the next one. Throws when an earlier one could not be written.
+   */
+  note(range: Range): void {
+    if (this.#failure !== undefined) throw this.#failure;
     this.#unwritten.push(range);
-    while (this.#unwritten.length > 0 || this.#writing !== undefined) {
-      this.#writing ??= this.#write().finally(() => {
-        this.#writing = undefined;
-      });
-      await this.#writing;
-    }
+    this.#writing ??= this.#write();
   }
 
   async close(): Promise<void> {
+    await this.#writing;
     await this.#file.close();
   }
 
   async #write(): Promise<void> {
-    const ranges = this.#unwritten;
-    this.#unwritten = [];
-    await this.#file.appendFile(ranges.map(({ start, end }) => `${start} ${end}\n`).join(''));
+    try {
+      while (this.#unwritten.length > 0) {
+        const ranges = this.#unwritten;
+        this.#unwritten = [];
+        const lines = ranges.map(({ start, end }) => `${start} ${end}\n`).join('');
+        const bytes = Buffer.from(lines, 'latin1');
+        const { bytesWritten } = await this.#file.write(bytes, 0, bytes.length);
+        // A torn line must stay the last one: with another behind it, it would mean something else.
+        if (bytesWritten < bytes.length) throw diskFull();
+      }
+    } catch (error) {
+      this.#failure = error as Error;
+    } finally {
+      this.#writing = undefined;
+    }
   }
+}
+
+function diskFull(): Error {
+  return Object.assign(new Error('no space left for the journal'), { code: 'ENOSPC' });
 }
 
 function parseJson(text: string): unknown {

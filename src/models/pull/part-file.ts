@@ -67,7 +67,7 @@ export class PartFile {
     return this.#done.missing(this.bytes);
   }
 
-  /** Resolves when the bytes are with the system and noted. */
+  /** Resolves when the bytes are with the system. */
   async write(chunks: readonly Buffer[], start: number): Promise<void> {
     const era = this.#era;
     let position = start;
@@ -81,7 +81,7 @@ export class PartFile {
     if (era !== this.#era) return;
     const range = { start, end: position };
     this.#done.add(range);
-    await this.#journal.note(range);
+    this.#journal.note(range);
   }
 
   async reset(): Promise<void> {

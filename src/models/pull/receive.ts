@@ -21,7 +21,7 @@ export interface ReceiveOptions {
   readonly silenceMs: number;
   /** Sees the first bytes of the range before anything is written; throws what ends all. */
   readonly look: (head: Buffer) => void;
-  /** After bytes have been written and noted. */
+  /** After bytes have been written. */
   readonly onWritten: () => void;
 }
 
