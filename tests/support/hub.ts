@@ -46,6 +46,7 @@ export interface HubRequest {
   readonly place: 'hub' | 'store';
   /** Without the query. */
   readonly path: string;
+  readonly query: string;
   /** Of the range that was asked for. */
   readonly range: string | undefined;
   readonly authorization: string | undefined;
@@ -125,6 +126,7 @@ export class LocalHub implements AsyncDisposable {
     const request: HubRequest = {
       place,
       path: decodeURIComponent(url.pathname),
+      query: url.search,
       range: incoming.headers.range,
       authorization: incoming.headers.authorization,
       number: this.requests.length,
