@@ -10,9 +10,16 @@ export function readEnvironment(): Environment {
 export interface HubSettings {
   readonly endpoint: URL;
   readonly token: string | undefined;
+  /** Those of the variables below that are set. */
+  readonly proxyEnvironment: Readonly<Record<string, string>>;
   /** Nobody is to be asked. */
   readonly isOffline: boolean;
 }
+
+const PROXY_VARIABLES = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY'].flatMap((name) => [
+  name,
+  name.toLowerCase(),
+]);
 
 const HUB = 'https://huggingface.co';
 
@@ -32,7 +39,11 @@ export function hubSettings(environment: Environment): HubSettings {
     throw new Error('HF_TOKEN holds characters that no token has. Copy it again');
   }
   const isOffline = /^(1|true|yes|on)$/i.test(environment.HF_HUB_OFFLINE ?? '');
-  return { endpoint, token, isOffline };
+  const proxies = PROXY_VARIABLES.flatMap((name) => {
+    const value = environment[name];
+    return value ? [[name, value] as const] : [];
+  });
+  return { endpoint, token, isOffline, proxyEnvironment: Object.fromEntries(proxies) };
 }
 
 /**

@@ -32,7 +32,9 @@ export class Narrator {
     }
     if (event.event === 'progress') {
       const { bytes, totalBytes } = event;
-      progress.show(this.#label, totalBytes === 0 ? 1 : bytes / totalBytes, describeRate(event));
+      // Until it is on the disk and its hash is known.
+      const label = bytes === totalBytes ? 'checking' : this.#label;
+      progress.show(label, totalBytes === 0 ? 1 : bytes / totalBytes, describeRate(event));
       return;
     }
     const line = this.#lineOf(event);

@@ -4,7 +4,8 @@
  *
  *   scheme   https; http only where the configured hub is itself http
  *   address  checked on the socket, after the name was looked up: public, or of the kind of the hub's own
- *            (a mirror in a company may send to its neighbours); never link-local, where clouds keep secrets
+ *            (a mirror in a company may send to its neighbours); never link-local, where clouds keep secrets.
+ *            Behind a proxy the name is looked up there, and only addresses that are written out are checked
  *   token    to the origin of the hub alone, and in clear text to this machine alone
  *
  * Units   ms.
@@ -23,6 +24,8 @@ import { PullError, TransferError } from './pull-error.ts';
 export interface HubClientOptions {
   readonly endpoint: URL;
   readonly token: string | undefined;
+  /** `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`, also in small letters: as programs read them. Empty: none. */
+  readonly proxyEnvironment: Readonly<Record<string, string>>;
   readonly userAgent: string;
   /** A connection that says nothing for so long is cut. */
   readonly silenceMs: number;
@@ -46,11 +49,15 @@ export class HubClient implements Disposable {
   readonly hasToken: boolean;
   readonly #options: HubClientOptions;
   readonly #agents: { readonly http: HttpAgent; readonly https: HttpsAgent };
+  readonly #proxyHosts: ReadonlySet<string>;
   /** Besides public ones: the kinds that the hub itself is of. */
   readonly #kinds = new Set<AddressKind>(['public']);
 
   constructor(options: HubClientOptions) {
     this.#options = options;
+    this.#proxyHosts = new Set(
+      Object.values(options.proxyEnvironment).flatMap((text) => URL.parse(text)?.hostname ?? []),
+    );
     this.endpoint = options.endpoint;
     this.silenceMs = options.silenceMs;
     this.hasToken = options.token !== undefined;
@@ -58,6 +65,7 @@ export class HubClient implements Disposable {
       keepAlive: true,
       maxSockets: options.connections + 2,
       scheduling: 'lifo',
+      proxyEnv: options.proxyEnvironment,
     } as const;
     this.#agents = { http: new HttpAgent(agent), https: new HttpsAgent(agent) };
   }
@@ -175,6 +183,8 @@ export class HubClient implements Disposable {
   };
 
   #allowedOf(host: string, addresses: readonly LookupAddress[]): readonly LookupAddress[] {
+    // Whoever set it may have it anywhere.
+    if (this.#proxyHosts.has(host)) return addresses;
     const isEndpoint = host === this.endpoint.hostname;
     for (const { address } of addresses) {
       const kind = kindOfAddress(address) ?? 'special';

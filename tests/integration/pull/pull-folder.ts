@@ -41,6 +41,7 @@ export class PullFolder implements Disposable {
         endpoint: new URL(this.#hub.url),
         token: undefined,
         isOffline: false,
+        proxyEnvironment: {},
         userAgent: 'hearth-test',
         room: { bytes: 16 * GIB, contextTokens: 8192 },
         tuning: FAST,

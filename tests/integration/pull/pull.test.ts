@@ -1,5 +1,8 @@
 /** Pulling from a hub that behaves, over real sockets. */
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer, request as httpRequest } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
 
 import { listPulled } from '../../../src/models/pull/pulled-models.ts';
@@ -171,4 +174,40 @@ test('without a hub, what is there is good', async () => {
   await expect(folder.pull('acme/other', { endpoint })).rejects.toThrow(
     /^Cannot fetch from 127\.0\.0\.1:\d+: .*nobody answers there\. Check the network/,
   );
+});
+
+test('a proxy is gone through, for the hub and for its store', async () => {
+  await using hub = await LocalHub.start();
+  using folder = new PullFolder(hub);
+  const content = ggufNoise(MIB);
+  hub.repositories.set('acme/m', { files: { 'm-Q8_0.gguf': content } });
+  hub.fault = ({ path }) =>
+    path.includes('/resolve/')
+      ? { kind: 'redirect', location: 'http://store.test/acme/m/m-Q8_0.gguf' }
+      : undefined;
+  const places: Record<string, string> = { 'hub.test': hub.url, 'store.test': hub.storeUrl };
+  const asked = new Set<string>();
+  const proxy = createServer((incoming, outgoing) => {
+    const url = new URL(incoming.url!);
+    asked.add(url.hostname);
+    const { headers } = incoming;
+    httpRequest(new URL(url.pathname, places[url.hostname]), { headers }, (answer) => {
+      outgoing.writeHead(answer.statusCode!, answer.headers);
+      answer.pipe(outgoing);
+    }).end();
+  });
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  const { port } = proxy.address() as AddressInfo;
+  try {
+    const done = await folder.pull('acme/m', {
+      endpoint: new URL('http://hub.test'),
+      proxyEnvironment: { HTTP_PROXY: `http://localhost:${port}` },
+    });
+    expect(readFileSync(done.path).equals(content)).toBe(true);
+    expect(asked).toEqual(new Set(['hub.test', 'store.test']));
+  } finally {
+    proxy.close();
+    proxy.closeAllConnections();
+  }
 });

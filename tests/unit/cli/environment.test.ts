@@ -41,6 +41,9 @@ describe('where models are pulled from', () => {
     };
     expect(hubSettings(mirror)).toMatchObject({ token: 'hf_x', isOffline: true });
     expect(hubSettings({ HF_TOKEN: '', HF_ENDPOINT: '' }).token).toBeUndefined();
+    const proxies = { https_proxy: 'http://proxy:3128', NO_PROXY: 'localhost' };
+    const { proxyEnvironment } = hubSettings({ ...proxies, HTTP_PROXY: '', PATH: '/bin' });
+    expect(proxyEnvironment).toEqual(proxies);
   });
 
   test.each(['hub', 'file:///etc', 'https://me:it@hub', 'https://hub/?x=1'])(
