@@ -32,12 +32,15 @@ const Head = z.strictObject({
   identity: z.string(),
 });
 
+/** A killed process loses no more than what came within it. */
+const SOON_MS = 20;
 const LINE = /^(\d{1,15}) (\d{1,15})$/;
 
 export class Journal {
   readonly #file: FileHandle;
   #unwritten: Range[] = [];
   #writing: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
   #failure: Error | undefined;
 
   private constructor(file: FileHandle) {
@@ -80,18 +83,25 @@ export class Journal {
   }
 
   /**
-   * Written soon, and nobody waits for that: a range that is not noted is fetched again, no more. What is noted
-   * during a write goes with the next one. Throws when an earlier one could not be written.
+   * Written soon, with what else is noted until then, and nobody waits for that: a range that is not noted is fetched
+   * again, no more. Throws when an earlier one could not be written.
    */
   note(range: Range): void {
     if (this.#failure !== undefined) throw this.#failure;
     this.#unwritten.push(range);
-    this.#writing ??= this.#write();
+    this.#timer ??= setTimeout(() => this.#flush(), SOON_MS);
   }
 
   async close(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#flush();
     await this.#writing;
     await this.#file.close();
+  }
+
+  #flush(): void {
+    this.#timer = undefined;
+    this.#writing ??= this.#write();
   }
 
   async #write(): Promise<void> {

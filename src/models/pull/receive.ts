@@ -4,7 +4,7 @@
  *   receiving ──all bytes──▶ done
  *       └──cut, silence, too many bytes, disk──▶ failed       what came is written before it is told
  *
- * Bytes are gathered and written many at a time: one call of the system for half a megabyte, or for what came
+ * Bytes are gathered and written many at a time: one call of the system for a megabyte, or for what came
  * within a moment. A disk that is slower than the network stops the network, not the memory.
  *
  * Units   bytes, ms.
@@ -25,7 +25,7 @@ export interface ReceiveOptions {
   readonly onWritten: () => void;
 }
 
-const GATHERED_BYTES = 512 * 1024;
+const GATHERED_BYTES = 2 ** 20;
 const GATHERED_MS = 100;
 /** Beyond it the network waits. */
 const HELD_MAX_BYTES = 4 * 2 ** 20;

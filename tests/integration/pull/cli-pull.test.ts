@@ -134,9 +134,11 @@ describe('a pull that is ended', () => {
     };
   }
 
-  /** Until the bytes that came have been told of, so that they have been written. */
+  /** Until the bytes that came have been told of twice, so that they have been written and noted. */
   async function untilBytes(pull: CliProcess, bytes: number): Promise<void> {
-    await pull.untilLine(new RegExp(`"event":"progress","bytes":${bytes},`));
+    const told = new RegExp(`"event":"progress","bytes":${bytes},`);
+    await pull.untilText(told);
+    await pull.untilText(told);
   }
 
   async function setUp(
