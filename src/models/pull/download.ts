@@ -73,7 +73,7 @@ class WrongContentError extends PullError {}
 /** Resolves when the file is whole, right and on the disk, still under its name of a part. */
 export async function download(task: DownloadTask): Promise<Digests> {
   const { file, paths, signal, client } = task;
-  const identity = file.sha256 ? `sha256:${file.sha256}` : `git:${file.gitHash ?? 'unknown'}`;
+  const identity = file.sha256 ? `sha256:${file.sha256}` : `git:${file.gitHash}`;
   const part = await PartFile.open(paths, { bytes: file.bytes, identity });
   try {
     for (let starts = 1; ; starts++) {
@@ -112,18 +112,15 @@ export async function download(task: DownloadTask): Promise<Digests> {
 
 async function fetchOnce(task: DownloadTask, part: PartFile): Promise<Digests> {
   const { path, bytes } = part;
-  const hasher = new Hasher({ path, bytes });
+  const hasher = new Hasher({ path, bytes, isGit: task.file.sha256 === undefined });
   try {
     if (part.missing().length > 0) await new Transfer(task, part, hasher).run();
     await part.sync();
     const digests = await hasher.digest();
     const { sha256, gitHash } = task.file;
-    const isRight =
-      sha256 === undefined
-        ? gitHash === undefined || digests.gitHash === undefined || gitHash === digests.gitHash
-        : sha256 === digests.sha256;
-    if (!isRight)
-      throw new WrongHashError(sha256 === undefined ? digests.gitHash! : digests.sha256);
+    const [found, wanted] =
+      sha256 === undefined ? [digests.gitHash, gitHash] : [digests.sha256, sha256];
+    if (found !== wanted) throw new WrongHashError(found ?? '');
     return digests;
   } finally {
     await hasher.close();

@@ -14,13 +14,11 @@ import type { Digests, HashTask } from './hasher.ts';
 
 const SLICE_BYTES = 1 << 20;
 
-const { path, bytes } = workerData as HashTask;
+const { path, bytes, isGit } = workerData as HashTask;
 const port = parentPort!;
 const fd = openSync(path, 'r');
 const sha256 = createHash('sha256');
 const git = createHash('sha1').update(`blob ${bytes}\0`);
-// Large files have a SHA-256 at the hub, and a second hash costs as much again.
-const isGit = bytes < 64 * SLICE_BYTES;
 const slice = Buffer.allocUnsafe(SLICE_BYTES);
 let position = 0;
 

@@ -13,11 +13,13 @@ import { entryUrl } from '../../core/entry.ts';
 export interface HashTask {
   readonly path: string;
   readonly bytes: number;
+  /** Also as git names it: a second hash costs as much again. */
+  readonly isGit: boolean;
 }
 
 export interface Digests {
   readonly sha256: string;
-  /** As git names a blob; of small files only. */
+  /** Where it was asked for. */
   readonly gitHash: string | undefined;
 }
 

@@ -106,19 +106,27 @@ function toListing(repository: string, text: string, host: string): Listing {
   }
   const { sha, siblings, tags, library_name: library, cardData } = parsed.data;
   const known = tags ?? [];
+  const files = siblings.flatMap(toFile);
+  if (files.length === 0 && siblings.length > 0) {
+    throw new PullError(
+      'broken',
+      `${host} lists the files of ${repository} without size and hash, so that nothing can be checked. Use another hub.`,
+    );
+  }
   return {
     repository,
     commit: sha,
     licence: licenceOf(cardData ?? {}, known),
     isMlx: library === 'mlx' || known.includes('mlx'),
-    files: siblings.flatMap(({ rfilename: path, size, blobId, lfs }) => {
-      const bytes = lfs?.size ?? size ?? undefined;
-      if (bytes === undefined) return [];
-      return [
-        { path, bytes, sha256: lfs?.sha256, gitHash: lfs ? undefined : (blobId ?? undefined) },
-      ];
-    }),
+    files,
   };
+}
+
+/** Without a size or a hash it is as good as not there: what cannot be checked is not fetched. */
+function toFile({ rfilename: path, size, blobId, lfs }: z.output<typeof Sibling>): HubFile[] {
+  if (lfs) return [{ path, bytes: lfs.size, sha256: lfs.sha256, gitHash: undefined }];
+  if (typeof size !== 'number' || typeof blobId !== 'string') return [];
+  return [{ path, bytes: size, sha256: undefined, gitHash: blobId }];
 }
 
 function licenceOf(

@@ -274,6 +274,19 @@ test.each<[string, (request: HubRequest) => Fault | undefined, RegExp]>([
     /What 127\.0\.0\.1:\d+ says of acme\/m cannot be read \(sha\)/,
   ],
   [
+    'a list without hashes',
+    () => ({
+      kind: 'status',
+      status: 200,
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        sha: 'a'.repeat(40),
+        siblings: [{ rfilename: 'm-Q8_0.gguf', size: 9 }],
+      }),
+    }),
+    /without size and hash, so that nothing can be checked/,
+  ],
+  [
     'a redirect to a private address',
     to('http://10.0.0.1/x'),
     /10\.0\.0\.1, which is a private address/,
