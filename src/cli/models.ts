@@ -1,4 +1,7 @@
-/** `hearth models`: those of the running server with their state, else those that are configured. */
+/**
+ * `hearth models`: those of the running server with their state, else those that are configured; with
+ * `--disk` those that were pulled.
+ */
 import { keyHeaders } from './api-key.ts';
 import { type CliContext, CliError } from './context.ts';
 import type { Environment } from './environment.ts';
@@ -20,10 +23,14 @@ interface Row {
 }
 
 export async function models(
-  flags: ConfigFlags & { readonly json?: boolean },
+  flags: ConfigFlags & { readonly json?: boolean; readonly disk?: boolean },
   context: CliContext,
 ): Promise<number> {
   const { config } = readConfig(flags, context);
+  if (flags.disk) {
+    const { showDisk } = await import('./models-disk.ts');
+    return showDisk(config.paths.modelsDir, flags.json === true);
+  }
   const { hosts, adminPort } = config.server;
   const url = await findServer(hosts, adminPort);
   const rows =
@@ -46,7 +53,8 @@ export async function models(
   return 0;
 }
 
-const NONE = 'none; "hearth serve" serves a small model that it fetches on first use\n';
+const NONE =
+  'none; "hearth serve" serves a small model that it fetches on first use, "hearth pull" brings others\n';
 
 /** What the admin port says of a model. */
 interface AdminModel {

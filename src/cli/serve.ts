@@ -7,6 +7,7 @@
 import { systemClock } from '../core/clock.ts';
 import { RequestError } from '../core/errors.ts';
 import { keepHeapSmall } from '../core/small-heap.ts';
+import type { ModelSpec } from '../models/spec.ts';
 import { type CliContext, CliError } from './context.ts';
 import { endOnCrash, isOurFault } from './crash.ts';
 import { watchHangUps, watchTerminal } from './hang-up.ts';
@@ -14,6 +15,7 @@ import type { ServedConfig } from './live-settings.ts';
 import { startLoadBar } from './load-bar.ts';
 import { createLog, type LogFilter } from './log.ts';
 import { Progress } from './progress.ts';
+import { pulledEntries } from './pulled-entries.ts';
 import { type ConfigFlags, readConfig } from './read-config.ts';
 import { ServeReport } from './serve-report.ts';
 import { configuredModels, findServedModels } from './served-models.ts';
@@ -35,6 +37,8 @@ export async function serve(flags: ServeFlags, context: CliContext): Promise<num
     end: () => process.kill(process.pid, 'SIGTERM'),
   });
   const models = await findServedModels(config, flags.model, { context, signal: signals.drain });
+  // What is served because there was nothing else stays until something is configured.
+  const fetched = configuredModels(config, flags.model, context).length === 0 ? models : [];
   const isTerminal = process.stderr.isTTY === true;
   const progress = new Progress(process.stderr);
   const filter: LogFilter = { level: config.log.level };
@@ -51,6 +55,9 @@ export async function serve(flags: ServeFlags, context: CliContext): Promise<num
     print,
   });
   log.debug({ file: file ?? 'none' }, 'configuration read');
+  if (flags.model === undefined) {
+    for (const note of pulledEntries(config).notes) log.warn({}, note);
+  }
 
   let server: RunningServer;
   try {
@@ -61,8 +68,8 @@ export async function serve(flags: ServeFlags, context: CliContext): Promise<num
       log,
       live: {
         filter,
-        served: { config, settings, models: configuredModels(config, flags.model, context) },
-        read: () => readServed(flags, context),
+        served: { config, settings, models },
+        read: () => readServed(flags, context, fetched),
       },
       onModel: (model) => report.model(model),
     });
@@ -97,7 +104,18 @@ export async function serve(flags: ServeFlags, context: CliContext): Promise<num
 }
 
 /** Throws what a start would end with, about models too. */
-function readServed(flags: ServeFlags, context: CliContext): ServedConfig {
+function readServed(
+  flags: ServeFlags,
+  context: CliContext,
+  fetched: readonly ModelSpec[],
+): ServedConfig {
   const { config, settings } = readConfig(flags, context);
-  return { config, settings, models: configuredModels(config, flags.model, context) };
+  const models = configuredModels(config, flags.model, context);
+  if (flags.model !== undefined || config.models.length > 0) return { config, settings, models };
+  const names = new Set(fetched.map(({ name }) => name));
+  return {
+    config,
+    settings,
+    models: [...fetched, ...models.filter(({ name }) => !names.has(name))],
+  };
 }

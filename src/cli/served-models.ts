@@ -1,12 +1,13 @@
 /**
- * Which models a server serves: those of `--model`, else the configured ones, else a small real one
- * that is fetched on first use.
+ * Which models a server serves: those of `--model`, else the configured and the pulled ones, else a small
+ * real one that is fetched on first use.
  */
 import { absolutePath, type Config } from '../config/settings.ts';
 import { type ModelEntry, makeCatalogue, parseModelFlag } from '../models/catalogue.ts';
 import type { ModelSpec } from '../models/spec.ts';
 import { type CliContext, CliError } from './context.ts';
 import { Progress } from './progress.ts';
+import { pulledEntries } from './pulled-entries.ts';
 
 const DEFAULT_MODEL = 'smollm2';
 /** What its authors recommend; at temperature 1 a model this small talks nonsense. */
@@ -36,7 +37,7 @@ function configuredEntries(
   modelFlags: readonly string[] | undefined,
   { folders }: CliContext,
 ): readonly ModelEntry[] {
-  if (modelFlags === undefined) return config.models;
+  if (modelFlags === undefined) return [...config.models, ...pulledEntries(config).entries];
   return modelFlags.map((text) => {
     const { name, path } = parseModelFlag(text);
     const { homeDir, workDir } = folders;
