@@ -7,7 +7,7 @@ import { type CliContext, CliError } from './context.ts';
 import type { Environment } from './environment.ts';
 import { type ConfigFlags, readConfig } from './read-config.ts';
 import { findServer } from './running-server.ts';
-import { configuredModels } from './served-models.ts';
+import { servedModels } from './served-models.ts';
 import { table } from './table.ts';
 
 /** A local server answers at once or has a fault. */
@@ -19,6 +19,7 @@ interface Row {
   readonly state: string;
   readonly slots: number;
   readonly contextTokens: number;
+  readonly description?: string | undefined;
   readonly note: string;
 }
 
@@ -35,26 +36,23 @@ export async function models(
   const url = await findServer(hosts, adminPort);
   const rows =
     url === undefined
-      ? configuredModels(config, undefined, context).map((spec) => ({
+      ? servedModels(config, undefined, context).map((spec) => ({
           ...spec,
           state: 'configured',
-          note: spec.path,
+          note: spec.description ?? spec.path,
         }))
       : await fetchRows(url, context.environment);
   if (flags.json) {
-    const list = rows.map(({ name, backend, state, slots, contextTokens }) => {
-      return { name, backend, state, slots, context_tokens: contextTokens };
+    const list = rows.map(({ name, backend, state, slots, contextTokens, description }) => {
+      return { name, backend, state, slots, context_tokens: contextTokens, description };
     });
     process.stdout.write(`${JSON.stringify({ server: url ?? null, models: list })}\n`);
   } else {
     process.stdout.write(url === undefined ? 'no server is running; configured:\n' : '');
-    process.stdout.write(rows.length === 0 ? NONE : toText(rows));
+    process.stdout.write(toText(rows));
   }
   return 0;
 }
-
-const NONE =
-  'none; "hearth serve" serves a small model that it fetches on first use, "hearth pull" brings others\n';
 
 /** What the admin port says of a model. */
 interface AdminModel {
@@ -64,6 +62,7 @@ interface AdminModel {
   readonly slots: number;
   readonly context_tokens: number;
   readonly reason?: string | null;
+  readonly description?: string;
 }
 
 async function fetchRows(url: string, environment: Environment): Promise<readonly Row[]> {
@@ -79,7 +78,7 @@ async function fetchRows(url: string, environment: Environment): Promise<readonl
   return body.models.map((model) => ({
     ...model,
     contextTokens: model.context_tokens,
-    note: model.reason ?? '',
+    note: model.reason ?? model.description ?? '',
   }));
 }
 

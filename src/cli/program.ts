@@ -35,6 +35,19 @@ export async function runProgram(args: readonly string[], context: CliContext): 
   }
 }
 
+/** Such as `serve` and `config init`, as they are typed. */
+export function commandNames(context: CliContext): readonly string[] {
+  const namesIn = (parent: Command, before: string): readonly string[] =>
+    parent.commands.flatMap((one) => [
+      `${before}${one.name()}`,
+      ...namesIn(one, `${before}${one.name()} `),
+    ]);
+  return namesIn(
+    createProgram(context, () => {}),
+    '',
+  );
+}
+
 function createProgram(context: CliContext, done: (exitCode: number) => void): Command {
   const program = new Command('hearth')
     .description(

@@ -9,16 +9,17 @@ export interface PulledEntries {
   readonly notes: readonly string[];
 }
 
-export function pulledEntries({ models: configured, paths }: Config): PulledEntries {
+/** `first` are served before them: their names are taken. */
+export function pulledEntries({ paths }: Config, first: readonly ModelEntry[]): PulledEntries {
   const { models, problems } = listPulled(paths.modelsDir);
-  const taken = new Set(configured.map(({ name }) => name));
+  const taken = new Set(first.map(({ name }) => name));
   const entries: ModelEntry[] = [];
   const notes = [...problems];
   const unbuilt: string[] = [];
   for (const { manifest, path } of models) {
     const { name, format, sampling = {} } = manifest;
     if (taken.has(name)) {
-      notes.push(`the pulled model ${name} is not served: the configuration has another ${name}`);
+      notes.push(`the pulled model ${name} is not served: another model is called ${name}`);
     } else if (format === 'mlx') unbuilt.push(name);
     else {
       const { temperature, top_p: topP } = sampling;

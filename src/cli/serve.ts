@@ -7,7 +7,6 @@
 import { systemClock } from '../core/clock.ts';
 import { RequestError } from '../core/errors.ts';
 import { keepHeapSmall } from '../core/small-heap.ts';
-import type { ModelSpec } from '../models/spec.ts';
 import { type CliContext, CliError } from './context.ts';
 import { endOnCrash, isOurFault } from './crash.ts';
 import { watchHangUps, watchTerminal } from './hang-up.ts';
@@ -15,10 +14,9 @@ import type { ServedConfig } from './live-settings.ts';
 import { startLoadBar } from './load-bar.ts';
 import { createLog, type LogFilter } from './log.ts';
 import { Progress } from './progress.ts';
-import { pulledEntries } from './pulled-entries.ts';
 import { type ConfigFlags, readConfig } from './read-config.ts';
 import { ServeReport } from './serve-report.ts';
-import { configuredModels, findServedModels } from './served-models.ts';
+import { servedModels, unservedNotes } from './served-models.ts';
 import { type RunningServer, startServer } from './start-server.ts';
 import { aborted, watchStopSignals } from './stop-signals.ts';
 import { readVersion } from './version.ts';
@@ -36,9 +34,7 @@ export async function serve(flags: ServeFlags, context: CliContext): Promise<num
     hasLostTerminal: watchTerminal(),
     end: () => process.kill(process.pid, 'SIGTERM'),
   });
-  const models = await findServedModels(config, flags.model, { context, signal: signals.drain });
-  // What is served because there was nothing else stays until something is configured.
-  const fetched = configuredModels(config, flags.model, context).length === 0 ? models : [];
+  const models = servedModels(config, flags.model, context);
   const isTerminal = process.stderr.isTTY === true;
   const progress = new Progress(process.stderr);
   const filter: LogFilter = { level: config.log.level };
@@ -56,7 +52,7 @@ export async function serve(flags: ServeFlags, context: CliContext): Promise<num
   });
   log.debug({ file: file ?? 'none' }, 'configuration read');
   if (flags.model === undefined) {
-    for (const note of pulledEntries(config).notes) log.warn({}, note);
+    for (const note of unservedNotes(config)) log.warn({}, note);
   }
 
   let server: RunningServer;
@@ -69,7 +65,7 @@ export async function serve(flags: ServeFlags, context: CliContext): Promise<num
       live: {
         filter,
         served: { config, settings, models },
-        read: () => readServed(flags, context, fetched),
+        read: () => readServed(flags, context),
       },
       onModel: (model) => report.model(model),
     });
@@ -104,18 +100,7 @@ export async function serve(flags: ServeFlags, context: CliContext): Promise<num
 }
 
 /** Throws what a start would end with, about models too. */
-function readServed(
-  flags: ServeFlags,
-  context: CliContext,
-  fetched: readonly ModelSpec[],
-): ServedConfig {
+function readServed(flags: ServeFlags, context: CliContext): ServedConfig {
   const { config, settings } = readConfig(flags, context);
-  const models = configuredModels(config, flags.model, context);
-  if (flags.model !== undefined || config.models.length > 0) return { config, settings, models };
-  const names = new Set(fetched.map(({ name }) => name));
-  return {
-    config,
-    settings,
-    models: [...fetched, ...models.filter(({ name }) => !names.has(name))],
-  };
+  return { config, settings, models: servedModels(config, flags.model, context) };
 }

@@ -389,7 +389,7 @@ describe('a running server', () => {
     const listening = await server.untilReady();
     expect(await modelsOf(listening)).toEqual(['first']);
     expect(server.stderr).toContain(
-      'the pulled model first is not served: the configuration has another first',
+      'the pulled model first is not served: another model is called first',
     );
     expect(server.stderr).toContain('not served: apple; the MLX worker is not built yet');
   });
@@ -397,31 +397,26 @@ describe('a running server', () => {
 
 const model = realModel();
 
-test.skipIf(model === undefined)(
-  'what is served because there was nothing else stays the default',
-  async () => {
-    using home = new CliHome();
-    await using hub = await LocalHub.start();
-    const environment = environmentOf(home, hub);
-    mkdirSync(home.path('models'));
-    linkSync(model!, join(home.path('models'), SMOLLM2_FILE));
-    const tiny = readFileSync(await ensurePreset('tiny'));
-    hub.repositories.set('acme/a-model', { files: { 'a-F16.gguf': tiny } });
-    const ports = ['--port', '0', '--admin-port', '0'];
-    await using server = home.start(['serve', '--json', ...ports], environment);
-    const listening = await server.untilReady();
-    const admin = ['--admin-port', String(listening.admin_port)];
-    expect(await home.run(['pull', 'acme/a-model', ...admin], { environment })).toMatchObject({
-      code: 0,
-    });
-    expect(await modelsOf(listening)).toEqual(['smollm2', 'a-model']);
-    expect(await home.run(['rm', 'a-model', ...admin], { environment })).toMatchObject({
-      code: 0,
-      stderr: '',
-    });
-    expect(await modelsOf(listening)).toEqual(['smollm2']);
-  },
-);
+test('the model that ships inside stays the default beside those that are pulled', async () => {
+  using home = new CliHome();
+  await using hub = await LocalHub.start();
+  const environment = environmentOf(home, hub);
+  const tiny = readFileSync(await ensurePreset('tiny'));
+  hub.repositories.set('acme/a-model', { files: { 'a-F16.gguf': tiny } });
+  const ports = ['--port', '0', '--admin-port', '0'];
+  await using server = home.start(['serve', '--json', ...ports], environment);
+  const listening = await server.untilReady();
+  const admin = ['--admin-port', String(listening.admin_port)];
+  expect(await home.run(['pull', 'acme/a-model', ...admin], { environment })).toMatchObject({
+    code: 0,
+  });
+  expect(await modelsOf(listening)).toEqual(['ember', 'a-model']);
+  expect(await home.run(['rm', 'a-model', ...admin], { environment })).toMatchObject({
+    code: 0,
+    stderr: '',
+  });
+  expect(await modelsOf(listening)).toEqual(['ember']);
+});
 
 test.skipIf(model === undefined)('without a hub smollm2 is there as a package', async () => {
   using home = new CliHome();
