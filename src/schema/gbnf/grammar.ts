@@ -6,9 +6,12 @@
  *   alternatives  start positions; those of rule r are at [ofRule[r], ofRule[r + 1])
  */
 import type { Ranges } from './char-set.ts';
+import type { Place } from './error.ts';
 
 export interface Alternatives {
   readonly names: readonly string[];
+  /** Where the text has a rule's name for the first time; a generated rule has its maker's. */
+  readonly placeOf: (rule: number) => Place;
   readonly elements: Int32Array;
   readonly alternatives: Int32Array;
   readonly ofRule: Int32Array;

@@ -83,11 +83,11 @@ function refuseCycles(
     for (let i = 0; i < rules[rule]!.length; i++) {
       const next = rules[rule]![i]!;
       if (component[next] !== component[rule] || (isTailFine && !isFollowed[rule]![i]!)) continue;
-      const ids = members[component[rule]!]!;
-      const name = plainName(grammar.names[ids.reduce((a, b) => Math.min(a, b))]!);
+      const first = members[component[rule]!]!.reduce((a, b) => Math.min(a, b));
       throw new GrammarError(
-        `The rule '${name}' begins with itself (left recursion)`,
+        `The rule '${plainName(grammar.names[first]!)}' begins with itself (left recursion)`,
         'put what repeats behind something, or write it with * or +',
+        grammar.placeOf(first),
       );
     }
   }

@@ -85,17 +85,22 @@ function refuseOddities({ oddities }: Grammar): void {
 
 /** Where generation gets to and never ends, or where nothing can come next. */
 function refuseDeadEnds(grammar: Grammar): void {
-  const { elements, sets, leastLength, names } = grammar;
+  const { elements, sets, leastLength, names, placeOf } = grammar;
   for (const [rule, at] of reachable(grammar)) {
     const name = plainName(names[rule]!);
     if (leastLength[rule] === Number.POSITIVE_INFINITY) {
-      throw new GrammarError(`The rule '${name}' never ends`, 'give it an alternative that does');
+      throw new GrammarError(
+        `The rule '${name}' never ends`,
+        'give it an alternative that does',
+        placeOf(rule),
+      );
     }
     const element = elements[at]!;
     if (element !== RULE_END && !isRule(element) && sets[idOf(element)]!.length === 0) {
       throw new GrammarError(
         `The rule '${name}' has a character that no text can have`,
         'look for [z-a], a half of a surrogate pair, U+0000, or more than U+10FFFF',
+        placeOf(rule),
       );
     }
   }

@@ -53,14 +53,15 @@ class Parser {
   parse(): Grammar {
     this.#scanner.skipSpace(true);
     while (!this.#scanner.isAtEnd) this.#rule();
-    return toGrammar(this.#rules, this.#sets.ranges);
+    return toGrammar(this.#rules, this.#sets.ranges, (offset) => this.#scanner.place(offset));
   }
 
   #rule(): void {
     const scanner = this.#scanner;
+    const start = scanner.at;
     const name = scanner.takeName();
     scanner.skipSpace(false);
-    const id = this.#rules.idOf(name);
+    const id = this.#rules.idOf(name, start);
     if (scanner.peek() !== ':' || scanner.peek(1) !== ':' || scanner.peek(2) !== '=') {
       scanner.fail(
         `'::=' was expected after ${name} and ${scanner.shown()} found`,
@@ -133,7 +134,8 @@ class Parser {
           break;
         default: {
           if (!scanner.isAtName()) return;
-          const element = ruleElement(this.#rules.idOf(scanner.takeName()));
+          const start = scanner.at;
+          const element = ruleElement(this.#rules.idOf(scanner.takeName(), start));
           rule.startItem();
           rule.push(element);
         }

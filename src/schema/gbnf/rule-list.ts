@@ -41,16 +41,20 @@ export class RuleList {
   readonly rules: (readonly number[] | undefined)[] = [];
   /** By id; generated rules have the name of the rule that they come from, and a number. */
   readonly names: string[] = [];
+  /** By id: where the text has the name for the first time. */
+  readonly firstAt: number[] = [];
   readonly #ids = new Map<string, number>();
   storedElements = 0;
   /** What the engine takes in silence and means otherwise than it seems; see `Oddities`. */
   readonly redefined: string[] = [];
   readonly unbounded: string[] = [];
 
-  idOf(name: string): number {
+  /** `at`: where the name stands; kept for messages when it is the first time. */
+  idOf(name: string, at: number): number {
     let id = this.#ids.get(name);
     if (id === undefined) {
       id = this.names.push(name) - 1;
+      this.firstAt.push(at);
       this.#ids.set(name, id);
     }
     return id;
@@ -62,6 +66,7 @@ export class RuleList {
 
   generate(base: string): number {
     // '_' is in no name that a text can have, so this is never one of them.
+    this.firstAt.push(this.firstAt[this.#ids.get(base)!]!);
     return this.names.push(`${base}_${this.names.length}`) - 1;
   }
 

@@ -6,21 +6,27 @@
  *         llama_grammar_init_impl.
  */
 import type { Ranges } from './char-set.ts';
-import { GrammarError } from './error.ts';
+import { GrammarError, type Place } from './error.ts';
 import type { Alternatives, Grammar } from './grammar.ts';
 import { leastLengths } from './least-length.ts';
 import { findComponents } from './left-recursion.ts';
 import { idOf, isRule, NEXT_ALTERNATIVE, RULE_END, type RuleList } from './rule-list.ts';
 
-export function toGrammar(list: RuleList, sets: readonly Ranges[]): Grammar {
+/** `place`: of an index into the text. */
+export function toGrammar(
+  list: RuleList,
+  sets: readonly Ranges[],
+  place: (at: number) => Place,
+): Grammar {
   const { rules, names } = list;
+  const placeOf = (rule: number): Place => place(list.firstAt[rule]!);
   if (rules.length === 0) throw new GrammarError('The grammar has no rules', 'add root ::= …');
-  checkDefined(list);
+  checkDefined(list, placeOf);
   const root = list.find('root');
   if (root === undefined || rules[root] === undefined) {
     throw new GrammarError("The grammar has no rule 'root'", 'name its first rule root');
   }
-  const flat = { names: names.slice(0, rules.length), sets, ...flatten(rules) };
+  const flat = { names: names.slice(0, rules.length), placeOf, sets, ...flatten(rules) };
   const leastLength = leastLengths(flat);
   const isNullable = Uint8Array.from(leastLength, (length) => (length === 0 ? 1 : 0));
   const { component, members } = findComponents(flat, isNullable);
@@ -44,9 +50,13 @@ export function toGrammar(list: RuleList, sets: readonly Ranges[]): Grammar {
  * A name is missed when it is used, and also when it was used in a place that is gone (`x{0}`, a
  * definition that was replaced) and rules were defined after it: the engine counts them by number.
  */
-function checkDefined({ rules, names }: RuleList): void {
+function checkDefined({ rules, names }: RuleList, placeOf: (rule: number) => Place): void {
   const undefinedRule = (id: number) =>
-    new GrammarError(`The rule '${names[id]}' is used and not defined`, `add ${names[id]} ::= …`);
+    new GrammarError(
+      `The rule '${names[id]}' is used and not defined`,
+      `add ${names[id]} ::= …`,
+      placeOf(id),
+    );
   for (let id = 0; id < rules.length; id++) {
     const rule = rules[id];
     if (rule === undefined) throw undefinedRule(id);

@@ -38,7 +38,7 @@ describe('lintGrammar', () => {
     ['root ::= x{0}', "'x' is used and not defined"],
     ['root ::= "a"\nroot ::= "b"', "'root' is defined more than once"],
     ['root ::= "b" y\ny ::= (("a"){0,2001})', "'y' may go beyond 2000"],
-    ['root ::= "a" root', "'root' never ends"],
+    ['root ::= "a" root', "'root' never ends at line 1, column 1"],
     ['root ::= "a" | "b" trap\ntrap ::= [x] other\nother ::= "y" trap', 'never ends'],
     ['root ::= "a" | [z-a]', "'root' has a character that no text can have"],
     [String.raw`root ::= ("a" | "\uD83D\uDE00")`, "'root' has a character that no text can have"],

@@ -87,6 +87,15 @@ describe('acceptsText', () => {
     expect(acceptsText(matcher, '    x').ok).toBe(false);
   });
 
+  test('many alternatives are not taken for each other', () => {
+    const words = Array.from({ length: 70 }, (_, i) => String.fromCodePoint(0x100 + i));
+    const matcher = of(`root ::= ${words.map((word, i) => `"${word}${i}"`).join(' | ')}`);
+    for (const [i, word] of words.entries()) {
+      expect(acceptsText(matcher, `${word}${i}`)).toEqual({ ok: true });
+      expect(acceptsText(matcher, `${word}${(i + 32) % 70}`).ok).toBe(false);
+    }
+  });
+
   test('work above the limit is an error', () => {
     const matcher = of('root ::= s', 's ::= "a" s s | "a"');
     expect(() => acceptsText(matcher, 'a'.repeat(1001), 10_000)).toThrow(GrammarError);

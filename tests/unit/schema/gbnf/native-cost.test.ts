@@ -150,6 +150,10 @@ describe('findWideRule', () => {
       'c ::= b b b',
       'd ::= c c c',
     );
+    const row = grammarOf('root ::= "x" a a a a a a', 'a ::= "" | "a"');
+    // Six times the rule and its two alternatives, and the end.
+    expect(findWideRule(row, 18)).toEqual({ stacks: 19, rule: 'root' });
+    expect(findWideRule(row, 19)).toBeUndefined();
     expect(findWideRule(nested, 80)?.stacks).toBeGreaterThan(80);
   });
 });

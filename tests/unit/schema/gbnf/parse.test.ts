@@ -211,9 +211,12 @@ describe('rules', () => {
     ['# nothing', 'no rules'],
     ['a ::= "x"', "no rule 'root'"],
     ['a ::= root{0}', "no rule 'root'"],
-    ['root ::= "a" b', "'b' is used and not defined"],
+    ['root ::= "a" b', "'b' is used and not defined at line 1, column 14"],
     ['root ::= b{0}\nc ::= "x"', "'b' is used and not defined"],
-    ['root ::= "a"\nleft ::= left "a" | "b"', "'left' begins with itself"],
+    [
+      'root ::= "a"\nleft ::= left "a" | "b"',
+      "'left' begins with itself (left recursion) at line 2, column 1",
+    ],
     ['root ::= a "x" | "y"\na ::= b\nb ::= root', "'root' begins with itself"],
     ['root ::= "a"? root', "'root' begins with itself"],
     ['root ::= a root "x" | "y"\na ::= b\nb ::= ""', "'root' begins with itself"],
@@ -232,6 +235,23 @@ describe('rules', () => {
       'y',
       'xxy',
     ]);
+  });
+});
+
+test('the shortest text of each rule is known', () => {
+  const { names, leastLength } = parseGrammar(
+    'root ::= x x x | y\nx ::= "aaa" | y "b"\ny ::= "yy" y | "d" x | "zzzzz"\nz ::= "z" z\ne ::= e1 e1\ne1 ::= ""\nbig ::= two{1999}\ntwo ::= "ab"',
+  );
+  const lengths = Object.fromEntries(names.map((name, i) => [name, leastLength[i]]));
+  expect(lengths).toEqual({
+    root: 4,
+    x: 3,
+    y: 4,
+    z: Number.POSITIVE_INFINITY,
+    e: 0,
+    e1: 0,
+    big: 3998,
+    two: 2,
   });
 });
 
