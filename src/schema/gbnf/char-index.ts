@@ -1,5 +1,5 @@
 /** Answers whether a character set holds a code point: a bit for ASCII, a search for the rest. */
-import type { Ranges } from './char-set.ts';
+import { hasCodePoint, type Ranges } from './char-set.ts';
 
 export class CharIndex {
   readonly #ranges: readonly Ranges[];
@@ -24,14 +24,6 @@ export class CharIndex {
     if (codePoint < 0x80) {
       return ((this.#ascii[4 * set + (codePoint >> 5)]! >>> (codePoint & 31)) & 1) === 1;
     }
-    const ranges = this.#ranges[set]!;
-    let low = 0;
-    let high = ranges.length >> 1;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (ranges[2 * middle + 1]! < codePoint) low = middle + 1;
-      else high = middle;
-    }
-    return 2 * low < ranges.length && ranges[2 * low]! <= codePoint;
+    return hasCodePoint(this.#ranges[set]!, codePoint);
   }
 }

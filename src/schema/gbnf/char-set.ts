@@ -46,6 +46,17 @@ export class CharSets {
   }
 }
 
+export function hasCodePoint(ranges: Ranges, codePoint: number): boolean {
+  let low = 0;
+  let high = ranges.length >> 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (ranges[2 * middle + 1]! < codePoint) low = middle + 1;
+    else high = middle;
+  }
+  return 2 * low < ranges.length && ranges[2 * low]! <= codePoint;
+}
+
 /** The sorted, disjoint form of pairs in any order. */
 export function normalise(pairs: readonly number[]): Ranges {
   if (pairs.length === 2) return pairs[0]! <= pairs[1]! ? pairs : [];

@@ -13,7 +13,7 @@
 import { drawSentence } from './draw.ts';
 import { GrammarError } from './error.ts';
 import type { Grammar } from './grammar.ts';
-import { advance, type Matcher, type MatchState, makeMatcher, start } from './match.ts';
+import { advance, type MatchState, makeMatcher, start } from './match.ts';
 import { checkCost, findWideRule, StackCounter } from './native-cost.ts';
 import { parseGrammar } from './parse.ts';
 import { idOf, isRule, plainName, RULE_END } from './rule-list.ts';
@@ -23,8 +23,13 @@ export interface LintLimits {
   readonly textBytes: number;
   readonly rules: number;
   readonly elements: number;
-  /** Stacks that the engine may have at once; what it does with them grows with their square. */
+  /** Stacks that the engine may have at once. */
   readonly stacks: number;
+  /**
+   * For each character the stacks that take it, times those that there are then, since it compares
+   * each with all; together for a text of up to 200 characters.
+   */
+  readonly comparisons: number;
 }
 
 export const LINT_LIMITS: LintLimits = {
@@ -32,6 +37,7 @@ export const LINT_LIMITS: LintLimits = {
   rules: 20_000,
   elements: 400_000,
   stacks: 4_000,
+  comparisons: 50_000_000,
 };
 
 /** Of the engine's check for left recursion, which runs by recursion and in no bounded time. */
@@ -61,7 +67,7 @@ export function lintGrammar(text: string, limits: LintLimits = LINT_LIMITS): Gra
   refuseOddities(grammar);
   refuseDeadEnds(grammar);
   refuseCosts(grammar, limits);
-  refuseGrowth(grammar, limits.stacks);
+  refuseGrowth(grammar, limits);
   return grammar;
 }
 
@@ -150,51 +156,57 @@ function refuseCosts(grammar: Grammar, limits: LintLimits): void {
   }
 }
 
-function refuseGrowth(grammar: Grammar, limit: number): void {
+function refuseGrowth(grammar: Grammar, { stacks, comparisons }: LintLimits): void {
   const matcher = makeMatcher(grammar);
   const random = seededRandom(grammar.elements.length);
   const first = start(matcher, WORK);
   const counter = new StackCounter(first.automaton, WORK);
-  const check = (at: MatchState): void => {
-    const stacks = counter.count(at.state);
-    if (stacks <= limit) return;
+  let compared = 0;
+  /** Goes on, unless that costs too much. */
+  const step = (from: MatchState, codePoint: number): MatchState | undefined => {
+    const to = advance(from, codePoint);
+    if (to === undefined) return undefined;
+    const after = counter.count(to.state);
+    compared += counter.countTaking(from.state, codePoint) * after;
+    if (after <= stacks && compared <= comparisons) return to;
     throw new GrammarError(
-      `The grammar is so ambiguous that the engine would keep more than ${limit} stacks`,
+      `The grammar is so ambiguous that the engine would keep more than ${stacks} stacks, or compare more than ${comparisons} in a short text`,
       'let every text be read in one way',
     );
   };
-  leadToMost({ matcher, first, counter, random, check });
+  leadToMost({ grammar, first, counter, random, step });
   for (let i = 0; i < DRAWN_SENTENCES; i++) {
-    let at = first;
+    let at: MatchState | undefined = first;
+    compared = 0;
     for (const character of drawSentence(matcher, random, { work: WORK }) ?? '') {
-      at = advance(at, character.codePointAt(0)!)!;
-      check(at);
+      at = step(at!, character.codePointAt(0)!);
     }
   }
 }
 
 /** Takes, of a few choices, the one with the most stacks. */
 function leadToMost(options: {
-  readonly matcher: Matcher;
+  readonly grammar: Grammar;
   readonly first: MatchState;
   readonly counter: StackCounter;
   readonly random: () => number;
-  readonly check: (at: MatchState) => void;
+  readonly step: (from: MatchState, codePoint: number) => MatchState | undefined;
 }): void {
-  const { matcher, counter, random, check } = options;
+  const { grammar, counter, random, step } = options;
   let at: MatchState | undefined = options.first;
   for (let i = 0; i < LED_CODE_POINTS && at !== undefined; i++) {
-    check(at);
-    const { sets } = at.state;
-    let best: MatchState | undefined;
+    const from: MatchState = at;
+    const { sets } = from.state;
+    let best: number | undefined;
     let most = 0;
     for (let choice = 0; choice < Math.min(LED_CHOICES, sets.length); choice++) {
       const picked = sets.length <= LED_CHOICES ? choice : Math.floor(random() * sets.length);
-      const next = advance(at, matcher.grammar.sets[sets[picked]!]![0]!);
+      const lowest = grammar.sets[sets[picked]!]![0];
+      const next = lowest === undefined ? undefined : advance(from, lowest);
       if (next === undefined) continue;
       const stacks = counter.count(next.state);
-      if (stacks > most) [best, most] = [next, stacks];
+      if (stacks > most) [best, most] = [lowest, stacks];
     }
-    at = best;
+    at = best === undefined ? undefined : step(from, best);
   }
 }

@@ -9,6 +9,7 @@
  *         ask `rules_visited` when it recurses), llama_grammar_advance_stack.
  */
 import type { Automaton, State } from './automaton.ts';
+import { hasCodePoint } from './char-set.ts';
 import type { Grammar } from './grammar.ts';
 import { beginnings, hasNothing, stronglyConnected } from './left-recursion.ts';
 import { idOf, isRule, plainName, RULE_END } from './rule-list.ts';
@@ -110,6 +111,16 @@ export class StackCounter {
   constructor(automaton: Automaton, work: number) {
     this.#automaton = automaton;
     this.#workLeft = work;
+  }
+
+  /** Of the stacks of a state, those that take a code point. */
+  countTaking(state: State, codePoint: number): number {
+    let stacks = 0;
+    for (let i = 0; i < state.sets.length; i++) {
+      const ranges = this.#automaton.grammar.sets[state.sets[i]!]!;
+      if (hasCodePoint(ranges, codePoint)) stacks += this.#ofTail(state.tails[i]!);
+    }
+    return stacks;
   }
 
   count(state: State): number {

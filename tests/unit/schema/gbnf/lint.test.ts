@@ -88,6 +88,13 @@ describe('lintGrammar', () => {
     expect(
       refusal('root ::= "." x\nx ::= "a" x b | "a" x c | "q"\nb ::= "b"\nc ::= "c"'),
     ).toContain('so ambiguous');
+    // It has 44 places times 44 counts, and tries all of them at every character.
+    expect(refusal('root ::= ("a"{0,44}){44}')).toContain('so ambiguous');
+    // Many at the start of which few go on are no such thing.
+    const many = Array.from({ length: 3_000 }, (_, i) => `"${i}"`).join(' | ');
+    expect(() => lintGrammar(`root ::= "[" (${many}) "]"`)).not.toThrow();
+    const words = Array.from({ length: 700 }, (_, i) => `"'${i}'"`).join(' | ');
+    expect(() => lintGrammar(`root ::= "[" word ("," word)* "]"\nword ::= ${words}`)).not.toThrow();
     // Ambiguous, and harmless: the stacks differ in their heights alone.
     expect(() => lintGrammar('root ::= "a" root root | "a"')).not.toThrow();
   });
