@@ -2,7 +2,7 @@
  * From a non-deterministic automaton to the minimal deterministic one: the subset construction over
  * classes of code points. Pure.
  *
- * A state is a set of nodes, and, where a word boundary waits in it, what was read last.
+ * A state is a set of nodes, and, where a condition waits in it, what was read last.
  *
  * Errors  BudgetError.
  */
@@ -34,7 +34,7 @@ export function determinise(nfa: Nfa, start: number, budget = DEFAULT_STATES): D
   const numbers = new Map<string, number>();
   const states: State[] = [];
   const enter = (nodes: readonly number[], before: Neighbour): number => {
-    const isWaiting = hasWords && nodes.some((node) => nfa.kinds[node] === 'assert');
+    const isWaiting = nodes.some((node) => nfa.kinds[node] === 'assert');
     const key = isWaiting ? `${before} ${nodes.join()}` : nodes.join();
     let number = numbers.get(key);
     if (number === undefined) {

@@ -16,6 +16,12 @@ import type { Ranges } from './ranges.ts';
 export type NodeKind = 'char' | 'split' | 'assert' | 'accept' | 'found';
 export type Assertion = 'start' | 'end' | 'word' | 'not-word';
 
+export interface Repeat {
+  readonly min: number;
+  readonly max: number;
+  readonly isSkipping?: boolean;
+}
+
 export class Nfa {
   readonly kinds: NodeKind[] = [];
   /** Where a node leads; -1 where it does not. */
@@ -38,13 +44,8 @@ export class Nfa {
   }
 
   char(set: Ranges, next: number): number {
-    let id = this.#setIds.get(set);
-    if (id === undefined) {
-      id = this.sets.push(set) - 1;
-      this.#setIds.set(set, id);
-    }
     const node = this.#add('char', next);
-    this.setOf[node] = id;
+    this.setOf[node] = this.#idOf(set);
     return node;
   }
 
@@ -64,7 +65,9 @@ export class Nfa {
     return this.#add('accept', -1);
   }
 
-  found(): number {
+  /** `universe` is everything that a text can go on with. */
+  found(universe: Ranges): number {
+    this.#idOf(universe);
     return this.#add('found', -1);
   }
 
@@ -75,13 +78,26 @@ export class Nfa {
     return loop;
   }
 
-  /** `build(next)` from `min` to `max` times (Infinity is allowed), then `next`. */
-  repeat(build: (next: number) => number, min: number, max: number, next: number): number {
+  /**
+   * `build(next)` from `min` to `max` times (Infinity is allowed), then `next`.
+   *
+   * `x{0,2}` is `(x(x)?)?`: one way per text, and one node per state behind an anchor. With
+   * `isSkipping` it is `x?x?`: several ways, but what may still come after a later start is part of
+   * what may come after an earlier one, so that `x.{0,50}y` has 50 states instead of 2⁵⁰.
+   */
+  repeat(
+    build: (next: number) => number,
+    { min, max, isSkipping = false }: Repeat,
+    next: number,
+  ): number {
     let entry = max === Infinity ? this.star(build, next) : next;
-    // `x{0,2}` is `(x(x)?)?`: leaving early leads to `next` from everywhere.
     for (let count = max === Infinity ? min : max; count > 0; count--) {
-      entry = build(entry);
-      if (count > min) entry = this.split(entry, next);
+      const size = this.kinds.length;
+      const after = entry;
+      entry = build(after);
+      // What reads nothing and asks nothing may be repeated a billion times in a pattern.
+      if (this.kinds.length === size) return entry;
+      if (count > min) entry = this.split(entry, isSkipping ? after : next);
     }
     return entry;
   }
@@ -100,6 +116,15 @@ export class Nfa {
       this.next[base + state] = entry;
     }
     return base;
+  }
+
+  #idOf(set: Ranges): number {
+    let id = this.#setIds.get(set);
+    if (id === undefined) {
+      id = this.sets.push(set) - 1;
+      this.#setIds.set(set, id);
+    }
+    return id;
   }
 
   #add(kind: NodeKind, next: number): number {

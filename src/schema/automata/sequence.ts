@@ -19,7 +19,7 @@ export function concatenation(parts: readonly Dfa[], budget = DEFAULT_STATES): D
 /** From `min` to `max` texts of the set, one after the other; `max` may be Infinity. */
 export function repeat(dfa: Dfa, min: number, max: number, budget = DEFAULT_STATES): Dfa {
   const nfa = new Nfa(budget);
-  const entry = nfa.repeat((next) => nfa.embed(dfa, next), min, max, nfa.accept());
+  const entry = nfa.repeat((next) => nfa.embed(dfa, next), { min, max }, nfa.accept());
   return determinise(nfa, entry, budget);
 }
 
