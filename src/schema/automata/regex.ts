@@ -7,6 +7,7 @@
  * automaton over units that is turned into one over code points.
  *
  * `^`, `$`, `\b` and `\B` work wherever they stand; where they cannot hold, nothing is matched.
+ * (V8 finds `\B` inside of an emoji; ECMA-262 does not, and neither do we.)
  * Refused by name: look-ahead, look-behind, back-references, modifiers.
  *
  * Errors  RegexError, BudgetError.
