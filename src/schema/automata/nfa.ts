@@ -6,10 +6,9 @@
  *   assert  passes where its condition holds   accept  the text may end here
  *   found   the text may end here, or go on with anything
  *
- * Units   nodes are counted against the budget of states.
  * Errors  BudgetError.
  */
-import { assertStates } from './budget.ts';
+import { assertNodes } from './budget.ts';
 import type { RawDfa } from './dfa.ts';
 import type { Ranges } from './ranges.ts';
 
@@ -128,7 +127,7 @@ export class Nfa {
   }
 
   #add(kind: NodeKind, next: number): number {
-    assertStates(this.kinds.length + 1, this.#budget * 4);
+    assertNodes(this.kinds.length + 1, this.#budget);
     this.kinds.push(kind);
     this.next.push(next);
     this.other.push(-1);
