@@ -2,6 +2,7 @@
  * A pattern that says no more than "so many of these": `^[a-z]{1,5000}$`, `^\d\d+$`. Kept as
  * numbers it costs nothing; as an automaton it has a state for each count. Pure.
  */
+import { counted, type Grammar, ofSet } from './grammar-expression.ts';
 import type { Ranges } from './ranges.ts';
 import type { Regex } from './regex.ts';
 import type { RegexNode } from './regex-ast.ts';
@@ -28,6 +29,11 @@ export function countedClass({ node, isUnicode }: Regex): CountedClass | undefin
     else all = { ranges: all.ranges, min: all.min + one.min, max: all.max + one.max };
   }
   return all === undefined || (!isUnicode && hasSurrogate(all.ranges)) ? undefined : all;
+}
+
+/** The texts of so many code points, as a grammar without rules. */
+export function countedGrammar({ ranges, min, max }: CountedClass): Grammar {
+  return { root: counted(ofSet(ranges), min, max), rules: new Map() };
 }
 
 function countedSet(node: RegexNode): CountedClass | undefined {

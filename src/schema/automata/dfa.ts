@@ -29,7 +29,7 @@ export function countStates(dfa: RawDfa): number {
 }
 
 /** The state after one code point, or -1. */
-export function step(dfa: RawDfa, state: number, code: number): number {
+function step(dfa: RawDfa, state: number, code: number): number {
   let low = dfa.first[state]!;
   let high = dfa.first[state + 1]!;
   while (low < high) {

@@ -9,7 +9,7 @@
 
 export type Ranges = readonly number[];
 
-export const MAX_CODE_POINT = 0x10ffff;
+const MAX_CODE_POINT = 0x10ffff;
 export const EVERY_CODE_POINT: Ranges = [0, 0xd7ff, 0xe000, MAX_CODE_POINT];
 
 /** Any ranges, in any order and overlapping, as a set. */
@@ -60,19 +60,6 @@ export function complementRanges(set: Ranges, universe: Ranges = EVERY_CODE_POIN
 export function hasCodePoint(set: Ranges, code: number): boolean {
   for (let at = 0; at < set.length; at += 2) if (code <= set[at + 1]!) return code >= set[at]!;
   return false;
-}
-
-export function countCodePoints(set: Ranges): number {
-  let count = 0;
-  for (let at = 0; at < set.length; at += 2) count += set[at + 1]! - set[at]! + 1;
-  return count;
-}
-
-/** Every character of the text, as a set. */
-export function rangesOfText(text: string): Ranges {
-  return toRanges(
-    Array.from(text, (character) => character.codePointAt(0)!).flatMap((c) => [c, c]),
-  );
 }
 
 function isSorted(pairs: Ranges): boolean {

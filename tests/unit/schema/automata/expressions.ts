@@ -14,7 +14,7 @@ export interface Expression {
   readonly has: (text: string) => boolean;
 }
 
-export const LETTERS = ['a', 'b', '😀'];
+const LETTERS = ['a', 'b', '😀'];
 
 /** Every text of these letters, up to a length. */
 export function everyText(length: number): readonly string[] {
