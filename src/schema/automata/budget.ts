@@ -3,7 +3,7 @@
  * that it makes and stops with one error, so that a hostile pattern costs a refusal and not a hang.
  *
  * Units   states; there may be 4 times as many nodes of an automaton that is not deterministic yet,
- *         64 times as many edges, 1,000 times as many elementary steps.
+ *         64 times as many edges, 400 times as many elementary steps.
  * Errors  BudgetError, which the caller turns into a refusal (`why: "budget"`).
  */
 
@@ -11,7 +11,7 @@ export const DEFAULT_STATES = 20_000;
 
 const NODES_PER_STATE = 4;
 const EDGES_PER_STATE = 64;
-const STEPS_PER_STATE = 1_000;
+const STEPS_PER_STATE = 400;
 
 export class BudgetError extends Error {
   override readonly name = 'BudgetError';

@@ -93,13 +93,16 @@ export function determinise(nfa: Nfa, start: number, budget = DEFAULT_STATES): D
     }
     assertEdges(tail.length, budget);
   }
-  return minimiseLabelled({
-    accepting: Uint8Array.from(accepting),
-    tail: Int32Array.from(tail),
-    label: Int32Array.from(label),
-    head: Int32Array.from(head),
-    alphabet,
-  });
+  return minimiseLabelled(
+    {
+      accepting: Uint8Array.from(accepting),
+      tail: Int32Array.from(tail),
+      label: Int32Array.from(label),
+      head: Int32Array.from(head),
+      alphabet,
+    },
+    budget,
+  );
 }
 
 function isEnd(nfa: Nfa, node: number): boolean {

@@ -24,12 +24,12 @@ export const EMPTY: Dfa = {
 };
 
 export function minimise(dfa: RawDfa, budget = DEFAULT_STATES): Dfa {
-  return minimiseLabelled(toLabelled(dfa, budget));
+  return minimiseLabelled(toLabelled(dfa, budget), budget);
 }
 
-export function minimiseLabelled(dfa: LabelledDfa): Dfa {
+export function minimiseLabelled(dfa: LabelledDfa, budget: number): Dfa {
   const live = trim(dfa);
-  return live === undefined ? EMPTY : toCanonical(live, equivalence(live));
+  return live === undefined ? EMPTY : toCanonical(live, equivalence(live), budget);
 }
 
 /** Which states accept the same. Every state must be live. */

@@ -1,14 +1,17 @@
 /**
  * Numbers the blocks of equal states breadth first along ascending code points, and writes the
  * edges as ranges again. Pure; the result depends on the language alone.
+ *
+ * Errors  BudgetError: one edge of a class may be several hundred ranges.
  */
+import { assertEdges } from './budget.ts';
 import type { Dfa } from './dfa.ts';
 import type { LabelledDfa } from './labelled.ts';
 import { neighbours } from './neighbours.ts';
 import type { Partition } from './partition.ts';
 import { RangeEdges } from './range-edges.ts';
 
-export function toCanonical(dfa: LabelledDfa, blocks: Partition): Dfa {
+export function toCanonical(dfa: LabelledDfa, blocks: Partition, budget: number): Dfa {
   const { piecesOf, from, to } = dfa.alphabet;
   const outgoing = neighbours(dfa.accepting.length, dfa.tail);
   const numberOf = new Int32Array(blocks.count).fill(-1);
@@ -36,6 +39,7 @@ export function toCanonical(dfa: LabelledDfa, blocks: Partition): Dfa {
       edges.add(from[piece]!, to[piece]!, numberOf[block]!);
     }
     edges.endState();
+    assertEdges(edges.edges, budget);
   }
   const accepting = Uint8Array.from(
     order,

@@ -72,8 +72,8 @@ class Printer {
         return;
       }
       case 'count':
-        // A large count is printed in several places.
-        if (largest(expression) > MAX_REPEAT) this.#countSets(expression.body);
+        // The native parser copies what is repeated: a rule is one element, a class may be a thousand.
+        if (largest(expression) > 1) this.#countSets(expression.body);
         this.#countSets(expression.body);
         return;
       case 'sequence':

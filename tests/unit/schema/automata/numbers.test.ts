@@ -92,7 +92,7 @@ describe('a range of numbers', () => {
           }
         },
       ),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 
@@ -109,7 +109,7 @@ describe('a range of numbers', () => {
         expect(value > (range.exclusiveMin ?? -Infinity)).toBe(true);
         expect(value < (range.exclusiveMax ?? Infinity)).toBe(true);
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 
@@ -281,7 +281,7 @@ describe('the multiples of a step', () => {
           }
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 100 },
     );
   });
 

@@ -289,6 +289,7 @@ describe('a costly pattern', () => {
       '(a{1000}){1000}',
       '(x|.)*x.{30}$',
       '[^]{999999999}',
+      '^(\\p{L}\\P{L}){2500}$',
       '(?:^){99999999}a',
     ]) {
       expect(() => dfaOf(pattern)).toThrow(BudgetError);
@@ -298,7 +299,7 @@ describe('a costly pattern', () => {
   it('may count to some thousands', () => {
     expect(countStates(dfaOf('^[a-z]{1,5000}$'))).toBe(5001);
     expect(countStates(dfaOf('(?:){999999999}a'))).toBe(2);
-    expect(accepts(dfaOf('x.{0,2000}y'), `x${'a'.repeat(2000)}y`)).toBe(true);
+    expect(accepts(dfaOf('x.{0,1000}y'), `x${'a'.repeat(1000)}y`)).toBe(true);
   });
 });
 
