@@ -146,6 +146,7 @@ const EXAMPLES: Record<
       '::1.2.3.4',
       '1:2:3:4:5:6:1.2.3.4',
       '1:2:3:4:5::1.2.3.4',
+      '::1:2:3:4:5:1.2.3.4',
     ],
     [
       '',
@@ -157,6 +158,8 @@ const EXAMPLES: Record<
       '1:2:3:4:5:6:7',
       '1:2:3:4:5:6:7:8::',
       '1:2:3:4:5:6:7:1.2.3.4',
+      '::1:2:3:4:5:6:1.2.3.4',
+      '1:2:3:4:5:6::1.2.3.4',
       'g::',
       '::1%eth0',
       '[::1]',
@@ -248,6 +251,15 @@ describe('a format', () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  it('date has a 29 February in leap years only', () => {
+    const dfa = formatDfa('date');
+    for (let year = 0; year <= 9999; year++) {
+      const isLeap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
+      const text = `${String(year).padStart(4, '0')}-02-29`;
+      if (accepts(dfa, text) !== isLeap) expect.fail(text);
+    }
   });
 
   const random = fc.infiniteStream(fc.double({ min: 0, max: 0.999, noNaN: true }));

@@ -187,6 +187,14 @@ describe('the automaton of a pattern', () => {
     }
   });
 
+  it('has no lone surrogates, whatever follows the match', () => {
+    for (const pattern of ['a', '[^b]', '^.*$', '\\bx', '^[^\\_]$']) {
+      const { from, to } = dfaOf(pattern);
+      const isFound = from.some((code, edge) => code <= 0xdfff && to[edge]! >= 0xd800);
+      expect([pattern, isFound]).toEqual([pattern, false]);
+    }
+  });
+
   it('is one and the same for all spellings', () => {
     for (const [a, b] of [
       ['^a{2,3}$', '^(aa|aaa)$'],
