@@ -4,8 +4,8 @@
  */
 import { counted, type Grammar, ofSet } from './grammar-expression.ts';
 import type { Ranges } from './ranges.ts';
+import type { RegexNode } from './regex/ast.ts';
 import type { Regex } from './regex.ts';
-import type { RegexNode } from './regex-ast.ts';
 
 export interface CountedClass {
   readonly ranges: Ranges;

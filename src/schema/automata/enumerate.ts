@@ -4,8 +4,9 @@
  * A prefix waits under the length of the shortest text that it can become. Every prefix becomes at
  * least one, so that no more than `limit` of a length are worth keeping.
  */
+
+import { distanceToEnd } from './build/distance.ts';
 import { type Dfa, isEmpty } from './dfa.ts';
-import { distanceToEnd } from './distance.ts';
 
 interface Prefix {
   readonly codes: readonly number[];

@@ -6,11 +6,11 @@
  * is first asked for and kept: ten at most.
  */
 import type { Dfa } from './dfa.ts';
-import { EMAIL_PATTERN } from './format-email.ts';
-import { hostnameDfa } from './format-hostname.ts';
-import { IPV4_PATTERN, IPV6_PATTERN } from './format-ip.ts';
-import { DATE_PATTERN, DATE_TIME_PATTERN, DURATION_PATTERN, TIME_PATTERN } from './format-time.ts';
-import { URI_PATTERN } from './format-uri.ts';
+import { EMAIL_PATTERN } from './formats/email.ts';
+import { hostnameDfa } from './formats/hostname.ts';
+import { IPV4_PATTERN, IPV6_PATTERN } from './formats/ip.ts';
+import { DATE_PATTERN, DATE_TIME_PATTERN, DURATION_PATTERN, TIME_PATTERN } from './formats/time.ts';
+import { URI_PATTERN } from './formats/uri.ts';
 import { parseRegex, regexDfa } from './regex.ts';
 
 /** RFC 9562, without regard to versions and variants, in either case. */

@@ -7,9 +7,9 @@
  * Source  ECMA-262, QuoteJSONString.
  */
 import { DEFAULT_STATES } from './budget.ts';
+import { RangeEdges } from './build/range-edges.ts';
 import type { Dfa } from './dfa.ts';
 import { minimise } from './minimise.ts';
-import { RangeEdges } from './range-edges.ts';
 
 const BACKSLASH = 0x5c;
 const FIRST_PLAIN = 0x20;

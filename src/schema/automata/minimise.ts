@@ -7,12 +7,12 @@
  * Source  Valmari and Lehtinen, STACS 2008.
  */
 import { DEFAULT_STATES } from './budget.ts';
+import { type LabelledDfa, toLabelled } from './build/labelled.ts';
+import { neighbours } from './build/neighbours.ts';
+import { Partition } from './build/partition.ts';
+import { toCanonical } from './build/to-canonical.ts';
+import { trim } from './build/trim.ts';
 import type { Dfa, RawDfa } from './dfa.ts';
-import { type LabelledDfa, toLabelled } from './labelled.ts';
-import { neighbours } from './neighbours.ts';
-import { Partition } from './partition.ts';
-import { toCanonical } from './to-canonical.ts';
-import { trim } from './trim.ts';
 
 export const EMPTY: Dfa = {
   accepting: new Uint8Array(1),

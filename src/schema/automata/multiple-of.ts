@@ -11,16 +11,16 @@
  * Errors  NumberError for a modulus beyond 10,000 or more than 9 decimals; BudgetError.
  */
 import { assertStates, DEFAULT_STATES } from './budget.ts';
-import { toDecimal } from './decimal.ts';
+import { RangeEdges } from './build/range-edges.ts';
 import type { Dfa } from './dfa.ts';
 import { minimise } from './minimise.ts';
-import { NumberError } from './number-error.ts';
+import { toDecimal } from './numbers/decimal.ts';
+import { NumberError } from './numbers/error.ts';
 import { type NumberBounds, numberRange } from './numbers.ts';
 import { ofStrings } from './of-strings.ts';
 import { once } from './once.ts';
 import { prefixed } from './prefixed.ts';
 import { difference, intersection, union } from './product.ts';
-import { RangeEdges } from './range-edges.ts';
 import { parseRegex, regexDfa } from './regex.ts';
 import { concatenation, repeat } from './sequence.ts';
 

@@ -11,12 +11,19 @@
  *
  * Bounds that are texts are decimals, compared exactly.
  */
-import { compareDecimals, type Decimal, magnitudeOf, signOf, toDecimal } from './decimal.ts';
+
 import type { Dfa } from './dfa.ts';
 import { EMPTY } from './minimise.ts';
-import { neighbourDouble } from './neighbour-double.ts';
-import { NumberError } from './number-error.ts';
-import { type Bound, positiveTexts } from './number-notation.ts';
+import {
+  compareDecimals,
+  type Decimal,
+  magnitudeOf,
+  signOf,
+  toDecimal,
+} from './numbers/decimal.ts';
+import { NumberError } from './numbers/error.ts';
+import { neighbourDouble } from './numbers/neighbour-double.ts';
+import { type Bound, positiveTexts } from './numbers/notation.ts';
 import { ofStrings } from './of-strings.ts';
 import { once } from './once.ts';
 import { prefixed } from './prefixed.ts';

@@ -10,9 +10,9 @@
  * Errors  BudgetError. Texts with a lone surrogate are left out: no text has one.
  */
 import { assertStates, DEFAULT_STATES } from './budget.ts';
+import { RangeEdges } from './build/range-edges.ts';
 import type { Dfa, RawDfa } from './dfa.ts';
 import { minimise } from './minimise.ts';
-import { RangeEdges } from './range-edges.ts';
 
 interface Draft {
   isEnd: boolean;

@@ -7,9 +7,9 @@
  * Errors  BudgetError.
  */
 import { assertEdges, assertStates, DEFAULT_STATES } from './budget.ts';
+import { RangeEdges } from './build/range-edges.ts';
 import type { Dfa, RawDfa } from './dfa.ts';
 import { minimise } from './minimise.ts';
-import { RangeEdges } from './range-edges.ts';
 
 interface Operation {
   readonly accepts: (a: boolean, b: boolean) => boolean;

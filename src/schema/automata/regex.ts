@@ -13,14 +13,14 @@
  * Errors  RegexError, BudgetError.
  */
 import { BudgetError, DEFAULT_STATES } from './budget.ts';
-import { determinise } from './determinise.ts';
+import { determinise } from './build/determinise.ts';
+import { Nfa } from './build/nfa.ts';
 import type { Dfa } from './dfa.ts';
-import { fromUnits } from './from-units.ts';
-import { Nfa } from './nfa.ts';
 import { EVERY_CODE_POINT } from './ranges.ts';
-import { isAnchoredAtStart, type RegexNode } from './regex-ast.ts';
-import { RegexError } from './regex-error.ts';
-import { parsePattern } from './regex-parse.ts';
+import { isAnchoredAtStart, type RegexNode } from './regex/ast.ts';
+import { RegexError } from './regex/error.ts';
+import { fromUnits } from './regex/from-units.ts';
+import { parsePattern } from './regex/parse.ts';
 
 export interface Regex {
   readonly node: RegexNode;

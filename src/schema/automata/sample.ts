@@ -4,8 +4,9 @@
  *
  * Not uniform: each state chooses among its edges with equal weight, then within the range.
  */
+
+import { distanceToEnd } from './build/distance.ts';
 import { type Dfa, isEmpty } from './dfa.ts';
-import { distanceToEnd } from './distance.ts';
 
 /** `random` gives numbers in [0, 1). Undefined for the empty set. */
 export function sample(dfa: Dfa, random: () => number, length = 16): string | undefined {

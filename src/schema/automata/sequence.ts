@@ -4,9 +4,9 @@
  * Errors  BudgetError.
  */
 import { DEFAULT_STATES } from './budget.ts';
-import { determinise } from './determinise.ts';
+import { determinise } from './build/determinise.ts';
+import { Nfa } from './build/nfa.ts';
 import type { Dfa } from './dfa.ts';
-import { Nfa } from './nfa.ts';
 
 /** A text of each part, one after the other; of no parts, the empty text. */
 export function concatenation(parts: readonly Dfa[], budget = DEFAULT_STATES): Dfa {

@@ -9,6 +9,8 @@
  *   C     C     C          `C{0,3}` and the exits, if 0…3 have the same exits;
  *   0 ──▶ 1 ──▶ 2 ──▶ 3    `C{3}` if 0, 1, 2 have none
  */
+
+import { setsByTarget } from './build/nfa.ts';
 import { type Dfa, isEmpty } from './dfa.ts';
 import {
   counted,
@@ -18,7 +20,6 @@ import {
   ofSet,
   optional,
 } from './grammar-expression.ts';
-import { setsByTarget } from './nfa.ts';
 import type { Ranges } from './ranges.ts';
 
 /** Parentheses within parentheses, before a rule is made. */

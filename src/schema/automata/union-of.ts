@@ -1,8 +1,8 @@
 /** The union of many sets at once: one construction instead of one per pair. Pure. */
 import { DEFAULT_STATES } from './budget.ts';
-import { determinise } from './determinise.ts';
+import { determinise } from './build/determinise.ts';
+import { Nfa } from './build/nfa.ts';
 import type { Dfa } from './dfa.ts';
-import { Nfa } from './nfa.ts';
 
 export function unionOf(parts: readonly Dfa[], budget = DEFAULT_STATES): Dfa {
   const nfa = new Nfa(budget);

@@ -9,8 +9,8 @@ import {
   multiplesWithin,
   notMultipleOf,
 } from '../../../../src/schema/automata/multiple-of.ts';
-import { neighbourDouble } from '../../../../src/schema/automata/neighbour-double.ts';
-import { NumberError } from '../../../../src/schema/automata/number-error.ts';
+import { NumberError } from '../../../../src/schema/automata/numbers/error.ts';
+import { neighbourDouble } from '../../../../src/schema/automata/numbers/neighbour-double.ts';
 import {
   exceptNumbers,
   integers,

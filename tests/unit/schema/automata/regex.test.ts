@@ -11,8 +11,8 @@ import {
   isEmpty,
   keyOf,
 } from '../../../../src/schema/automata/dfa.ts';
+import { RegexError } from '../../../../src/schema/automata/regex/error.ts';
 import { parseRegex, regexDfa } from '../../../../src/schema/automata/regex.ts';
-import { RegexError } from '../../../../src/schema/automata/regex-error.ts';
 import { sample } from '../../../../src/schema/automata/sample.ts';
 
 function dfaOf(pattern: string) {

@@ -2,8 +2,8 @@
  * What a pattern says, without what does not change its language: groups have no names, and greedy
  * and lazy are the same.
  */
-import type { Assertion } from './nfa.ts';
-import { type Ranges, uniteRanges } from './ranges.ts';
+import type { Assertion } from '../build/nfa.ts';
+import { type Ranges, uniteRanges } from '../ranges.ts';
 
 export type RegexNode =
   | { readonly type: 'set'; readonly ranges: Ranges }

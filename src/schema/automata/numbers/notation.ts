@@ -10,13 +10,14 @@
  *
  * Source  ECMA-262, Number::toString.
  */
+
+import type { Dfa } from '../dfa.ts';
+import { EMPTY } from '../minimise.ts';
+import { once } from '../once.ts';
+import { intersection } from '../product.ts';
+import { parseRegex, regexDfa } from '../regex.ts';
+import { compareFixed, compareScientific, type Relations } from './compare.ts';
 import { compareDecimals, type Decimal, toDecimal } from './decimal.ts';
-import type { Dfa } from './dfa.ts';
-import { EMPTY } from './minimise.ts';
-import { compareFixed, compareScientific, type Relations } from './number-compare.ts';
-import { once } from './once.ts';
-import { intersection } from './product.ts';
-import { parseRegex, regexDfa } from './regex.ts';
 
 interface Region {
   readonly from: Decimal;

@@ -8,9 +8,9 @@
  *
  * Errors  BudgetError.
  */
-import { assertNodes } from './budget.ts';
-import type { RawDfa } from './dfa.ts';
-import type { Ranges } from './ranges.ts';
+import { assertNodes } from '../budget.ts';
+import type { RawDfa } from '../dfa.ts';
+import type { Ranges } from '../ranges.ts';
 
 export type NodeKind = 'char' | 'split' | 'assert' | 'accept' | 'found';
 export type Assertion = 'start' | 'end' | 'word' | 'not-word';

@@ -3,9 +3,9 @@
  *
  * Errors  RegexError.
  */
-import { complementRanges, intersectRanges, type Ranges, toRanges } from './ranges.ts';
-import { type EscapeContext, readEscape } from './regex-escape.ts';
-import type { RegexReader } from './regex-reader.ts';
+import { complementRanges, intersectRanges, type Ranges, toRanges } from '../ranges.ts';
+import { type EscapeContext, readEscape } from './escape.ts';
+import type { RegexReader } from './reader.ts';
 
 /** Stands behind the opening bracket. */
 export function readClass(reader: RegexReader, context: EscapeContext): Ranges {

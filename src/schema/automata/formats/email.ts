@@ -2,7 +2,7 @@
  * Mail addresses, as a pattern: the `Mailbox` of RFC 5321, section 4.1.2, to which JSON Schema
  * refers. Addresses in brackets are IPv4 and IPv6: no other tag is registered.
  */
-import { IPV4, ipv6Pattern } from './format-ip.ts';
+import { IPV4, ipv6Pattern } from './ip.ts';
 
 const ATOM = "[A-Za-z0-9!#$%&'*+\\-/=?^_`{|}~]+";
 const QUOTED = '"(?:[ !#-\\[\\]-~]|\\\\[ -~])*"';

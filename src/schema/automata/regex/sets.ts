@@ -3,8 +3,8 @@
  *
  * Source  ECMA-262, CharacterClassEscape, WhiteSpace and LineTerminator.
  */
-import { WORD } from './determinise.ts';
-import { complementRanges, type Ranges } from './ranges.ts';
+import { WORD } from '../build/determinise.ts';
+import { complementRanges, type Ranges } from '../ranges.ts';
 
 const DIGIT: Ranges = [0x30, 0x39];
 const SPACE: Ranges = [

@@ -7,9 +7,9 @@
  * Errors  RegexError.
  */
 
-import { complementRanges, type Ranges } from './ranges.ts';
-import type { RegexReader } from './regex-reader.ts';
-import { setOfLetter } from './regex-sets.ts';
+import { complementRanges, type Ranges } from '../ranges.ts';
+import type { RegexReader } from './reader.ts';
+import { setOfLetter } from './sets.ts';
 import { codePointsWith } from './unicode-property.ts';
 
 export type Escape = { readonly code: number } | { readonly set: Ranges };

@@ -7,7 +7,7 @@
  *
  * Errors  BudgetError, when the sets get too large to be walked.
  */
-import { assertSteps } from './budget.ts';
+import { assertSteps } from '../budget.ts';
 import type { Assertion, Nfa } from './nfa.ts';
 
 /** What is next to a place in the text. */

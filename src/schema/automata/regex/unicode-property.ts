@@ -8,7 +8,7 @@
  *
  * Errors  SyntaxError of the engine for an unknown property.
  */
-import { EVERY_CODE_POINT, type Ranges, toRanges } from './ranges.ts';
+import { EVERY_CODE_POINT, type Ranges, toRanges } from '../ranges.ts';
 
 const CHUNK = 0x8000;
 const known = new Map<string, Ranges>();

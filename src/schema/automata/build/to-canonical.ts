@@ -4,8 +4,8 @@
  *
  * Errors  BudgetError: one edge of a class may be several hundred ranges.
  */
-import { assertEdges } from './budget.ts';
-import type { Dfa } from './dfa.ts';
+import { assertEdges } from '../budget.ts';
+import type { Dfa } from '../dfa.ts';
 import type { LabelledDfa } from './labelled.ts';
 import { neighbours } from './neighbours.ts';
 import type { Partition } from './partition.ts';

@@ -6,13 +6,14 @@
  *
  * Errors  BudgetError.
  */
+
+import { assertEdges, assertStates, DEFAULT_STATES } from '../budget.ts';
+import type { Dfa } from '../dfa.ts';
+import { minimiseLabelled } from '../minimise.ts';
+import { hasCodePoint, type Ranges } from '../ranges.ts';
 import { type Alphabet, classify } from './alphabet.ts';
-import { assertEdges, assertStates, DEFAULT_STATES } from './budget.ts';
 import { Closure, type Neighbour } from './closure.ts';
-import type { Dfa } from './dfa.ts';
-import { minimiseLabelled } from './minimise.ts';
 import type { Nfa } from './nfa.ts';
-import { hasCodePoint, type Ranges } from './ranges.ts';
 
 /** `\w` of ECMA-262 without the flags `iu`. */
 export const WORD: Ranges = [0x30, 0x39, 0x41, 0x5a, 0x5f, 0x5f, 0x61, 0x7a];

@@ -3,7 +3,7 @@
  *
  * Source  RFC 3986, appendix A. A dotted quad is a `reg-name`, too, and needs no rule of its own.
  */
-import { ipv6Pattern } from './format-ip.ts';
+import { ipv6Pattern } from './ip.ts';
 
 const PERCENT = '%[0-9A-Fa-f]{2}';
 const PLAIN = "A-Za-z0-9\\-._~!$&'()*+,;=";

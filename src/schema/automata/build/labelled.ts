@@ -5,10 +5,11 @@
  * Shapes  edge `e` leads from `tail[e]` to `head[e]` reading any code point of class `label[e]`;
  *         at most one edge per tail and label. State 0 is the start.
  */
+
+import { assertEdges } from '../budget.ts';
+import type { RawDfa } from '../dfa.ts';
 import type { Alphabet } from './alphabet.ts';
 import { classify } from './alphabet.ts';
-import { assertEdges } from './budget.ts';
-import type { RawDfa } from './dfa.ts';
 
 export interface LabelledDfa {
   readonly accepting: Uint8Array;

@@ -5,14 +5,15 @@
  * go on behind it. In exponent notation the exponent decides before the mantissa, but the mantissa
  * is read first: one part for each relation of the exponents.
  */
+
+import { RangeEdges } from '../build/range-edges.ts';
+import type { Dfa } from '../dfa.ts';
+import { minimise } from '../minimise.ts';
+import { ofStrings } from '../of-strings.ts';
+import { intersection } from '../product.ts';
+import { concatenation } from '../sequence.ts';
+import { unionOf } from '../union-of.ts';
 import { type Decimal, ZERO } from './decimal.ts';
-import type { Dfa } from './dfa.ts';
-import { minimise } from './minimise.ts';
-import { ofStrings } from './of-strings.ts';
-import { intersection } from './product.ts';
-import { RangeEdges } from './range-edges.ts';
-import { concatenation } from './sequence.ts';
-import { unionOf } from './union-of.ts';
 
 /** Which relations to the bound are kept. */
 export interface Relations {

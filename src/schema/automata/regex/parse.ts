@@ -4,12 +4,12 @@
  * Source  ECMA-262, Patterns, and Annex B.1.2 for patterns without the flag `u`.
  * Errors  RegexError; groups nest 200 deep at most.
  */
-import { intersectRanges } from './ranges.ts';
-import { choiceOf, type RegexNode, sequenceOf } from './regex-ast.ts';
-import { readClass } from './regex-class.ts';
-import { type EscapeContext, readEscape } from './regex-escape.ts';
-import { RegexReader } from './regex-reader.ts';
-import { anyButLineEnds } from './regex-sets.ts';
+import { intersectRanges } from '../ranges.ts';
+import { choiceOf, type RegexNode, sequenceOf } from './ast.ts';
+import { readClass } from './class.ts';
+import { type EscapeContext, readEscape } from './escape.ts';
+import { RegexReader } from './reader.ts';
+import { anyButLineEnds } from './sets.ts';
 
 const MAX_DEPTH = 200;
 

@@ -2,8 +2,8 @@
  * Reads a pattern character by character: by code points under Unicode semantics (flag `u`), by
  * UTF-16 units without. Positions are UTF-16 units in both.
  */
-import { EVERY_CODE_POINT, type Ranges } from './ranges.ts';
-import { RegexError } from './regex-error.ts';
+import { EVERY_CODE_POINT, type Ranges } from '../ranges.ts';
+import { RegexError } from './error.ts';
 
 const EVERY_UNIT: Ranges = [0, 0xffff];
 

@@ -9,11 +9,12 @@
  *
  * Source  RFC 1123, section 2.1; RFC 1035, section 2.3.4; RFC 5890, section 2.3.1.
  */
-import type { Dfa } from './dfa.ts';
-import { minimise } from './minimise.ts';
-import { difference, intersection } from './product.ts';
-import { RangeEdges } from './range-edges.ts';
-import { parseRegex, regexDfa } from './regex.ts';
+
+import { RangeEdges } from '../build/range-edges.ts';
+import type { Dfa } from '../dfa.ts';
+import { minimise } from '../minimise.ts';
+import { difference, intersection } from '../product.ts';
+import { parseRegex, regexDfa } from '../regex.ts';
 
 const LABEL = '[A-Za-z0-9](?:[A-Za-z0-9\\-]*[A-Za-z0-9])?';
 const MAX_WEIGHT = 7;

@@ -1,5 +1,5 @@
 /** Collects the edges of an automaton, state by state in order; joins neighbours of one target. */
-import type { RawDfa } from './dfa.ts';
+import type { RawDfa } from '../dfa.ts';
 
 export class RangeEdges {
   readonly #first: number[] = [0];

@@ -1,5 +1,5 @@
 /** How many code points each state is away from the nearest end. Pure; every state is live. */
-import type { Dfa } from './dfa.ts';
+import type { Dfa } from '../dfa.ts';
 import { neighbours } from './neighbours.ts';
 
 export function distanceToEnd(dfa: Dfa): Int32Array {

@@ -6,10 +6,10 @@
  *
  * Errors  BudgetError.
  */
-import { assertEdges, DEFAULT_STATES } from './budget.ts';
-import type { Dfa, RawDfa } from './dfa.ts';
-import { minimise } from './minimise.ts';
-import { RangeEdges } from './range-edges.ts';
+import { assertEdges, DEFAULT_STATES } from '../budget.ts';
+import { RangeEdges } from '../build/range-edges.ts';
+import type { Dfa, RawDfa } from '../dfa.ts';
+import { minimise } from '../minimise.ts';
 
 const HIGH = 0xd800;
 const LOW = 0xdc00;
