@@ -179,7 +179,8 @@ async function fromBareClone(signal: AbortSignal) {
       return { listeningS, firstTokenS: seconds(begun) };
     } finally {
       process.kill(-npm.pid!, 'SIGTERM');
-      await once(npm, 'exit');
+      // The server behind npm holds the pipe, too.
+      await once(npm, 'close');
     }
   } finally {
     rmSync(home, { recursive: true, force: true });
