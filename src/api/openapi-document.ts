@@ -57,11 +57,11 @@ const SCHEMAS = {
       object({
         state: STATE,
         backend: { type: 'string' },
-        description: { type: 'string' },
         slots: { type: 'integer' },
         context_tokens: { type: 'integer' },
         defaults: { type: 'object' },
       }),
+      { properties: { description: { type: 'string' } } },
     ],
   },
   ChatCompletion: answerSchema(
