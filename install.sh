@@ -85,7 +85,7 @@ limited() { # seconds, stdin, command …
 smoke_chat() {
   local question answer=''
   question=$(mktemp)
-  say 'Say hello in five words.' >"$question"
+  say 'Who are you?' >"$question"
   answer=$(limited "$CHAT_LIMIT_S" "$question" node bin/hearth.js chat) || {
     rm -f "$question"
     fail 'Hearth is installed, but the smoke chat failed. What stands above says why; see also: node bin/hearth.js doctor'
@@ -102,7 +102,7 @@ install_all() {
     say ''
     say 'would run: npm ci (only when node_modules is not what package-lock.json says)'
     say 'would run: node bin/hearth.js doctor'
-    say 'would run: node bin/hearth.js chat, with one question (fetches a 98 MB model on first use)'
+    say 'would run: node bin/hearth.js chat, with one question to the model that ships inside'
     say 'nothing was changed'
     return
   fi
@@ -111,7 +111,7 @@ install_all() {
   node bin/hearth.js --version >/dev/null || fail 'the set-up failed. What stands above says why.'
   node bin/hearth.js doctor || fail 'doctor found something that must be mended first (see above).'
   say ''
-  say 'one chat, to see it work (the first one fetches a small model):'
+  say 'one chat with the model that ships inside, to see it work:'
   smoke_chat
   say ''
   say 'Hearth is ready. Start it with: npm start'

@@ -17,9 +17,11 @@ const BENCHES: Record<string, (options: BenchOptions) => Promise<number>> = {
   'sched-http': async (options) => (await import('./sched-http.ts')).runSchedHttp(options),
   flood: async (options) => (await import('./flood.ts')).runFlood(options),
   swap: async (options) => (await import('./swap.ts')).runSwap(options),
+  ember: async (options) => (await import('./ember.ts')).runEmber(options),
   workers: async (options) => (await import('./workers.ts')).runWorkers(options),
   payload: async (options) => (await import('./payload.ts')).runPayload(options),
   'soak-workers': async (options) => (await import('./soak-workers.ts')).runSoakWorkers(options),
+  pull: async (options) => (await import('./pull.ts')).runPull(options),
   soak: async (options) => (await import('./soak.ts')).runSoak(options),
 };
 

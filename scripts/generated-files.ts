@@ -1,6 +1,7 @@
 /** The files that are made from the code, by path in the repository. */
 import { configurationPage, exampleToml, jsonSchema } from '../src/config/document.ts';
 import { apiCompatPage } from './api-compat-page.ts';
+import { emberFacts } from './ember-facts.ts';
 import { errorsPage } from './errors-page.ts';
 import { grafanaDashboard } from './grafana-dashboard.ts';
 import { metricsPage } from './metrics-page.ts';
@@ -14,5 +15,6 @@ export function generatedFiles(): ReadonlyMap<string, string> {
     ['docs/configuration.md', configurationPage()],
     ['docs/errors.md', errorsPage()],
     ['docs/metrics.md', metricsPage()],
+    ['ember/facts.json', emberFacts()],
   ]);
 }

@@ -9,6 +9,8 @@ export interface BenchOptions {
   readonly rounds: number;
   /** Of `sched`: a server's log whose arrivals are driven again. */
   readonly log: string | undefined;
+  /** Of `pull`: the size of the file. */
+  readonly mib: number;
   /** Aborted when the bench is told to stop. */
   readonly signal: AbortSignal;
 }
@@ -21,6 +23,7 @@ export function parseOptions(args: readonly string[], signal: AbortSignal): Benc
       streams: { type: 'string', default: '1,2,4,8' },
       rounds: { type: 'string', default: '5' },
       log: { type: 'string' },
+      mib: { type: 'string', default: '1024' },
     },
   });
   const models = values.models.split(',').map((name) => {
@@ -39,6 +42,7 @@ export function parseOptions(args: readonly string[], signal: AbortSignal): Benc
     streams: numbers('streams', values.streams),
     rounds: numbers('rounds', values.rounds)[0]!,
     log: values.log,
+    mib: numbers('mib', values.mib)[0]!,
     signal,
   };
 }

@@ -26,6 +26,7 @@ import {
   stopWorker,
   unloadModel,
 } from './routes/operate.ts';
+import { pullModel } from './routes/pull.ts';
 import { adminQueue } from './routes/queue.ts';
 import { reloadConfiguration } from './routes/reload.ts';
 
@@ -73,6 +74,7 @@ const ADMIN: readonly Route[] = [
   { ...post('/admin/unload', '{model}'), handler: unloadModel },
   { ...post('/admin/recycle', '{name}'), handler: recycleModel },
   { ...post('/admin/stop', '{worker}'), handler: stopWorker },
+  { method: 'post', path: '/admin/models/pull', handler: pullModel },
   { method: 'post', path: '/admin/drain', handler: drainServer },
   { method: 'post', path: '/admin/reload', handler: reloadConfiguration },
   { method: 'get', path: '/admin/log', handler: getLog },

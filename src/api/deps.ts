@@ -8,6 +8,7 @@ import type { Engine } from '../core/engine.ts';
 import type { Gate } from '../core/gate.ts';
 import type { Log } from '../core/log.ts';
 import type { Operator } from '../core/operator.ts';
+import type { Puller } from '../core/puller.ts';
 import type { Metrics } from './metrics.ts';
 
 export interface ApiSettings {
@@ -40,6 +41,8 @@ export interface ApiDeps {
   readonly drain: () => void;
   /** Absent where a server is part of another command. */
   readonly controls?: Controls | undefined;
+  /** Absent there, too. */
+  readonly puller?: Puller | undefined;
   readonly log: Log;
   readonly clock: Clock;
   readonly metrics: Metrics;

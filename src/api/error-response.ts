@@ -34,6 +34,7 @@ export const STATUS = {
   unsupported_media_type: 415,
   rate_limited: 429,
   key_quota_exceeded: 429,
+  pull_refused: 422,
   headers_too_large: 431,
   client_closed_request: 499,
   internal: 500,
@@ -45,6 +46,7 @@ export const STATUS = {
   insufficient_memory: 503,
   draining: 503,
   model_failed: 503,
+  pull_failed: 503,
   worker_hung: 504,
   deadline_exceeded: 504,
 } as const satisfies Record<ErrorCode, number>;

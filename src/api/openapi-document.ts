@@ -57,6 +57,7 @@ const SCHEMAS = {
       object({
         state: STATE,
         backend: { type: 'string' },
+        description: { type: 'string' },
         slots: { type: 'integer' },
         context_tokens: { type: 'integer' },
         defaults: { type: 'object' },

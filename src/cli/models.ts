@@ -1,10 +1,13 @@
-/** `hearth models`: those of the running server with their state, else those that are configured. */
+/**
+ * `hearth models`: those of the running server with their state, else those that are configured; with
+ * `--disk` those that were pulled.
+ */
 import { keyHeaders } from './api-key.ts';
 import { type CliContext, CliError } from './context.ts';
 import type { Environment } from './environment.ts';
 import { type ConfigFlags, readConfig } from './read-config.ts';
 import { findServer } from './running-server.ts';
-import { configuredModels } from './served-models.ts';
+import { servedModels } from './served-models.ts';
 import { table } from './table.ts';
 
 /** A local server answers at once or has a fault. */
@@ -16,37 +19,40 @@ interface Row {
   readonly state: string;
   readonly slots: number;
   readonly contextTokens: number;
+  readonly description?: string | undefined;
   readonly note: string;
 }
 
 export async function models(
-  flags: ConfigFlags & { readonly json?: boolean },
+  flags: ConfigFlags & { readonly json?: boolean; readonly disk?: boolean },
   context: CliContext,
 ): Promise<number> {
   const { config } = readConfig(flags, context);
+  if (flags.disk) {
+    const { showDisk } = await import('./models-disk.ts');
+    return showDisk(config.paths.modelsDir, flags.json === true);
+  }
   const { hosts, adminPort } = config.server;
   const url = await findServer(hosts, adminPort);
   const rows =
     url === undefined
-      ? configuredModels(config, undefined, context).map((spec) => ({
+      ? servedModels(config, undefined, context).map((spec) => ({
           ...spec,
           state: 'configured',
-          note: spec.path,
+          note: spec.description ?? spec.path,
         }))
       : await fetchRows(url, context.environment);
   if (flags.json) {
-    const list = rows.map(({ name, backend, state, slots, contextTokens }) => {
-      return { name, backend, state, slots, context_tokens: contextTokens };
+    const list = rows.map(({ name, backend, state, slots, contextTokens, description }) => {
+      return { name, backend, state, slots, context_tokens: contextTokens, description };
     });
     process.stdout.write(`${JSON.stringify({ server: url ?? null, models: list })}\n`);
   } else {
     process.stdout.write(url === undefined ? 'no server is running; configured:\n' : '');
-    process.stdout.write(rows.length === 0 ? NONE : toText(rows));
+    process.stdout.write(toText(rows));
   }
   return 0;
 }
-
-const NONE = 'none; "hearth serve" serves a small model that it fetches on first use\n';
 
 /** What the admin port says of a model. */
 interface AdminModel {
@@ -56,6 +62,7 @@ interface AdminModel {
   readonly slots: number;
   readonly context_tokens: number;
   readonly reason?: string | null;
+  readonly description?: string;
 }
 
 async function fetchRows(url: string, environment: Environment): Promise<readonly Row[]> {
@@ -71,7 +78,7 @@ async function fetchRows(url: string, environment: Environment): Promise<readonl
   return body.models.map((model) => ({
     ...model,
     contextTokens: model.context_tokens,
-    note: model.reason ?? '',
+    note: model.reason ?? model.description ?? '',
   }));
 }
 

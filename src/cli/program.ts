@@ -35,6 +35,19 @@ export async function runProgram(args: readonly string[], context: CliContext): 
   }
 }
 
+/** Such as `serve` and `config init`, as they are typed. */
+export function commandNames(context: CliContext): readonly string[] {
+  const namesIn = (parent: Command, before: string): readonly string[] =>
+    parent.commands.flatMap((one) => [
+      `${before}${one.name()}`,
+      ...namesIn(one, `${before}${one.name()} `),
+    ]);
+  return namesIn(
+    createProgram(context, () => {}),
+    '',
+  );
+}
+
 function createProgram(context: CliContext, done: (exitCode: number) => void): Command {
   const program = new Command('hearth')
     .description(
@@ -72,10 +85,42 @@ function createProgram(context: CliContext, done: (exitCode: number) => void): C
 
   withConfigFlags(program.command('models'))
     .description('list the models and their state')
+    .option('--disk', 'those that were pulled, and what they take on the disk')
     .option('--json', 'print JSON')
     .action(async (flags) => {
       const { models } = await import('./models.ts');
       done(await models(flags, context));
+    });
+
+  withConfigFlags(program.command('pull'))
+    .description('bring a model from Hugging Face; without one, list the short names')
+    .argument('[model]', 'a short name, org/model[:QUANT], or an address of the hub')
+    .option('--name <name>', 'serve it by this name; by default that of the repository')
+    .option('--revision <revision>', 'a branch, tag or commit; by default the newest')
+    .option('--list', 'list the short names')
+    .option('--json', 'print one JSON event a line')
+    .addHelpText(
+      'after',
+      `
+Environment:
+  HF_TOKEN          for gated and private models; sent to the hub alone
+  HF_ENDPOINT       a mirror, instead of https://huggingface.co
+  HF_HUB_OFFLINE    1: ask nobody; what is there is good
+
+Ctrl-C stops it, and the same command goes on where it was.`,
+    )
+    .action(async (model: string | undefined, flags) => {
+      const { pullCommand } = await import('./pull/pull.ts');
+      done(await pullCommand(model, flags, context));
+    });
+
+  withConfigFlags(program.command('rm'))
+    .description('remove models that were pulled')
+    .argument('<model...>', 'the names they are served by')
+    .option('--json', 'print JSON')
+    .action(async (names: readonly string[], flags) => {
+      const { rm } = await import('./rm.ts');
+      done(await rm(names, flags, context));
     });
 
   withStateFlags(program.command('ps'))

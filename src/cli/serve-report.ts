@@ -44,7 +44,7 @@ export class ServeReport {
     }
     const body = JSON.stringify({
       model: names[0],
-      messages: [{ role: 'user', content: 'Say hello in five words.' }],
+      messages: [{ role: 'user', content: 'Who are you?' }],
     });
     print(`Hearth ${version} listens on ${urls.join(' and ')}, admin port ${adminPort}`);
     print(`${names.length === 1 ? 'Model' : 'Models'}: ${names.join(', ')}`);

@@ -16,7 +16,7 @@ import { createLog, type LogFilter } from './log.ts';
 import { Progress } from './progress.ts';
 import { type ConfigFlags, readConfig } from './read-config.ts';
 import { ServeReport } from './serve-report.ts';
-import { configuredModels, findServedModels } from './served-models.ts';
+import { servedModels, unservedNotes } from './served-models.ts';
 import { type RunningServer, startServer } from './start-server.ts';
 import { aborted, watchStopSignals } from './stop-signals.ts';
 import { readVersion } from './version.ts';
@@ -34,7 +34,7 @@ export async function serve(flags: ServeFlags, context: CliContext): Promise<num
     hasLostTerminal: watchTerminal(),
     end: () => process.kill(process.pid, 'SIGTERM'),
   });
-  const models = await findServedModels(config, flags.model, { context, signal: signals.drain });
+  const models = servedModels(config, flags.model, context);
   const isTerminal = process.stderr.isTTY === true;
   const progress = new Progress(process.stderr);
   const filter: LogFilter = { level: config.log.level };
@@ -51,6 +51,9 @@ export async function serve(flags: ServeFlags, context: CliContext): Promise<num
     print,
   });
   log.debug({ file: file ?? 'none' }, 'configuration read');
+  if (flags.model === undefined) {
+    for (const note of unservedNotes(config)) log.warn({}, note);
+  }
 
   let server: RunningServer;
   try {
@@ -61,7 +64,7 @@ export async function serve(flags: ServeFlags, context: CliContext): Promise<num
       log,
       live: {
         filter,
-        served: { config, settings, models: configuredModels(config, flags.model, context) },
+        served: { config, settings, models },
         read: () => readServed(flags, context),
       },
       onModel: (model) => report.model(model),
@@ -99,5 +102,5 @@ export async function serve(flags: ServeFlags, context: CliContext): Promise<num
 /** Throws what a start would end with, about models too. */
 function readServed(flags: ServeFlags, context: CliContext): ServedConfig {
   const { config, settings } = readConfig(flags, context);
-  return { config, settings, models: configuredModels(config, flags.model, context) };
+  return { config, settings, models: servedModels(config, flags.model, context) };
 }

@@ -21,6 +21,7 @@ import { systemClock } from '../core/clock.ts';
 import type { Controls } from '../core/controls.ts';
 import type { Engine } from '../core/engine.ts';
 import type { Log } from '../core/log.ts';
+import type { Puller } from '../core/puller.ts';
 import { sweepArenaFolder } from '../ipc/arena-folder.ts';
 import type { ModelSpec } from '../models/spec.ts';
 import type { Orchestrator } from '../orchestrator/orchestrator.ts';
@@ -157,6 +158,8 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
         log,
       });
 
+    const puller = controls && makePuller({ config, context, controls, log });
+
     const [{ createAdminApp, createApp }, { listen }] = await Promise.all([
       import('../api/app.ts'),
       import('../api/server.ts'),
@@ -170,6 +173,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
         operator: orchestrator,
         drain: () => process.kill(process.pid, 'SIGTERM'),
         controls,
+        puller,
         log,
         clock,
         metrics,
@@ -229,6 +233,31 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     held.dispose();
     throw error;
   }
+}
+
+/** Its code is imported when somebody pulls. */
+function makePuller({ config, context, controls, log }: PullerParts): Puller {
+  return {
+    async pull(request, options) {
+      const [{ ServerPuller }, { pullSettings }] = await Promise.all([
+        import('./pull/server-puller.ts'),
+        import('./pull/settings.ts'),
+      ]);
+      const puller = new ServerPuller({
+        settings: () => pullSettings(config, context),
+        reload: () => controls.reload(),
+        log,
+      });
+      return puller.pull(request, options);
+    },
+  };
+}
+
+interface PullerParts {
+  readonly config: Config;
+  readonly context: CliContext;
+  readonly controls: Controls;
+  readonly log: Log;
 }
 
 function openRegistry({ paths }: Config, log: Log): Registry {

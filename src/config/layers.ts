@@ -8,10 +8,9 @@
  */
 import { join } from 'node:path';
 import { parse, TomlDate, TomlError } from 'smol-toml';
-
+import { suggest } from '../core/suggest.ts';
 import { ALIASES, type Alias, API_KEY_VARIABLE, NEUTRAL } from './aliases.ts';
 import type { Key } from './keys.ts';
-import { suggest } from './suggest.ts';
 import { defaultsOf, TIERS_GB, type TierGb, tierOf } from './tiers.ts';
 import { locateKeys } from './toml-lines.ts';
 

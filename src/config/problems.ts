@@ -2,11 +2,10 @@
  * A line for everything the schema refuses: where it stands, what was written, what to write.
  */
 import type * as z from 'zod';
-
+import { suggest } from '../core/suggest.ts';
 import { type Layers, showSource, type Table } from './layers.ts';
 import { notBuilt } from './not-built.ts';
 import { FileSchema } from './schema.ts';
-import { suggest } from './suggest.ts';
 
 export function explain(layers: Layers, issue: z.core.$ZodIssue): readonly string[] {
   const path = issue.path.map(String);

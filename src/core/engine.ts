@@ -174,6 +174,8 @@ export type ModelState =
 export interface ModelInfo {
   readonly name: string;
   readonly backend: string;
+  /** What it is good for, in one line for people. */
+  readonly description?: string | undefined;
   readonly state: ModelState;
   /** Why `state` is `failed` or `stopped`, in one line. */
   readonly reason?: string | undefined;

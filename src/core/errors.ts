@@ -111,6 +111,12 @@ export const CATALOGUE = {
       'The configuration was to be read again and has an error; the server goes on with the one before.',
     remedy: 'Mend what the message names, and see `hearth config check`.',
   },
+  pull_refused: {
+    who: 'request',
+    means:
+      'The model cannot be pulled: it is not there, not for you, of a kind that is not fetched, or there is no room.',
+    remedy: 'Do what the message says; the same request will be refused again.',
+  },
   method_not_allowed: {
     who: 'request',
     means: 'The path exists, with other methods.',
@@ -179,6 +185,11 @@ export const CATALOGUE = {
       'The model does not fit into the memory that is left, also after unused models went for it.',
     remedy:
       'Come back when other models are idle, unload one, lower `slots` or `context_tokens`, or raise `memory_budget_bytes`.',
+  },
+  pull_failed: {
+    who: 'capacity',
+    means: 'The hub cannot be reached, or sent something else than it has promised.',
+    remedy: 'Send the request again: it goes on where it was.',
   },
   draining: {
     who: 'capacity',

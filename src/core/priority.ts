@@ -2,6 +2,7 @@
 
 export const PRIORITIES = ['high', 'normal', 'low'] as const;
 export type Priority = (typeof PRIORITIES)[number];
+export const DEFAULT_PRIORITY: Priority = 'normal';
 
 /** One value for each class. */
 export function byPriority<T>(value: (priority: Priority) => T): Record<Priority, T> {

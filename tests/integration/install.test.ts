@@ -139,7 +139,7 @@ describe('an install', () => {
     const first = install();
     expect(first).toMatchObject({ status: 0 });
     expect(first.stdout).toContain('doctor was here');
-    expect(first.stdout).toContain('  You asked: Say hello in five words.\n');
+    expect(first.stdout).toContain('  You asked: Who are you?\n');
     expect(first.stdout).toMatch(/Hearth is ready\. Start it with: npm start\n$/);
     const before = tree();
     expect(install()).toMatchObject({ status: 0, stdout: first.stdout, stderr: '' });

@@ -8,6 +8,7 @@ import type { Log, LogFields } from '../../src/core/log.ts';
 import { ScriptedControls } from './scripted-controls.ts';
 import { ScriptedEngine, type ScriptedEngineOptions } from './scripted-engine.ts';
 import { ScriptedOperator } from './scripted-operator.ts';
+import { ScriptedPuller } from './scripted-puller.ts';
 
 export interface LogLine {
   readonly level: string;
@@ -21,6 +22,7 @@ export interface ApiFixture {
   readonly engine: ScriptedEngine;
   readonly operator: ScriptedOperator;
   readonly controls: ScriptedControls;
+  readonly puller: ScriptedPuller;
   readonly metrics: Metrics;
   readonly lines: LogLine[];
   /** The port rule's set: fill it once the port is known. */
@@ -37,6 +39,7 @@ export function makeApi(
   const engine = new ScriptedEngine(engineOptions);
   const operator = new ScriptedOperator();
   const controls = new ScriptedControls();
+  const puller = new ScriptedPuller();
   const lines: LogLine[] = [];
   const metrics = new Metrics();
   const ports = new Set([TEST_PORT, 80]);
@@ -47,6 +50,7 @@ export function makeApi(
     operator,
     drain: () => operator.told.push('drain'),
     controls,
+    puller,
     log: collectingLog(lines),
     clock: systemClock,
     metrics,
@@ -74,6 +78,7 @@ export function makeApi(
     engine,
     operator,
     controls,
+    puller,
     metrics,
     lines,
     ports,

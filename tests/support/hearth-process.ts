@@ -14,11 +14,13 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
+import { EMBER } from '../../src/models/ember.ts';
+
 const launcher = fileURLToPath(new URL('../../bin/hearth.js', import.meta.url));
 
 export interface HearthOptions {
-  /** A GGUF file, or a script for the fake backend. */
-  readonly model: string | Readonly<Record<string, unknown>>;
+  /** A GGUF file, or a script for the fake backend. Absent: what is served when nobody names one. */
+  readonly model?: string | Readonly<Record<string, unknown>>;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   /** What to start instead of the clone's own launcher. */
@@ -43,9 +45,9 @@ export interface HearthProcess {
 
 export async function startHearth(options: HearthOptions): Promise<HearthProcess> {
   const folder = mkdtempSync(join(tmpdir(), 'hearth-server-'));
-  const model = 'test-model';
+  const model = options.model === undefined ? EMBER.name : 'test-model';
   let path = options.model;
-  if (typeof path !== 'string') {
+  if (typeof path === 'object') {
     path = join(folder, 'fake.json');
     writeFileSync(path, JSON.stringify(options.model));
   }
@@ -53,7 +55,8 @@ export async function startHearth(options: HearthOptions): Promise<HearthProcess
     process.execPath,
     [
       options.program ?? launcher,
-      ...['serve', '--json', '--port', '0', '--admin-port', '0', '--model', `${model}=${path}`],
+      ...['serve', '--json', '--port', '0', '--admin-port', '0'],
+      ...(path === undefined ? [] : ['--model', `${model}=${path}`]),
       ...['--state-dir', join(folder, 'state')],
       ...(options.args ?? []),
     ],

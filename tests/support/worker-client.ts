@@ -77,6 +77,10 @@ export class WorkerClient {
     });
   }
 
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
   get gone(): string | undefined {
     return this.#gone;
   }

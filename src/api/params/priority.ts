@@ -1,6 +1,6 @@
 /** The class of a request: header X-Priority, then the body field `priority`, then normal. */
 import { RequestError } from '../../core/errors.ts';
-import { type Priority, parsePriority } from '../../core/priority.ts';
+import { DEFAULT_PRIORITY, type Priority, parsePriority } from '../../core/priority.ts';
 
 /** Both are checked, also where the header wins: a wrong value is never passed over. */
 export function toPriority(
@@ -10,7 +10,7 @@ export function toPriority(
   const fromHeader = header === undefined ? undefined : checked(header, 'X-Priority');
   const fromBody = field === undefined || field === null ? undefined : checked(field, 'priority');
   return {
-    priority: fromHeader ?? fromBody ?? 'normal',
+    priority: fromHeader ?? fromBody ?? DEFAULT_PRIORITY,
     isConflict: fromHeader !== undefined && fromBody !== undefined && fromHeader !== fromBody,
   };
 }

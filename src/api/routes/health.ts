@@ -51,6 +51,7 @@ export function adminHealth(exchange: Exchange): Response {
     models: models.map((model) => ({
       name: model.name,
       backend: model.backend,
+      ...(model.description === undefined ? {} : { description: model.description }),
       slots: model.slots,
       context_tokens: model.contextTokens,
       ...modelState(model),

@@ -19,6 +19,7 @@ export function oneModel(exchange: Exchange): Response {
     ...modelBody(model),
     ...modelState(model),
     backend: model.backend,
+    ...(model.description === undefined ? {} : { description: model.description }),
     slots: model.slots,
     context_tokens: model.contextTokens,
     defaults: {

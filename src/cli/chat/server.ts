@@ -11,7 +11,7 @@ import { startLoadBar } from '../load-bar.ts';
 import { Progress } from '../progress.ts';
 import { type ConfigFlags, readConfig } from '../read-config.ts';
 import { findServer, urlOf } from '../running-server.ts';
-import { findServedModels } from '../served-models.ts';
+import { servedModels } from '../served-models.ts';
 import { startServer } from '../start-server.ts';
 import { ChatError, listModels } from './client.ts';
 
@@ -42,7 +42,7 @@ export async function openServer(flags: ServerFlags, around: Surroundings): Prom
       : flags.url?.replace(/\/(v1\/?)?$/, '');
   if (running !== undefined) return connect(running, around);
 
-  const models = await findServedModels(config, flags.model, around);
+  const models = servedModels(config, flags.model, around.context);
   const loaded = Promise.withResolvers<void>();
   // Ports and state of its own, so that it never is in the way of a real server; and no keys.
   const stateDir = mkdtempSync(join(tmpdir(), 'hearth-chat-'));

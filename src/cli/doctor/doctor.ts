@@ -10,7 +10,7 @@ import { ConfigError } from '../../config/load.ts';
 import { ModelError } from '../../models/catalogue.ts';
 import { type CliContext, CliError } from '../context.ts';
 import { type ConfigFlags, type ReadConfig, readConfig } from '../read-config.ts';
-import { configuredModels } from '../served-models.ts';
+import { servedModels } from '../served-models.ts';
 import { readVersion } from '../version.ts';
 import { type Check, fail, good } from './check.ts';
 import { checkFolder, checkModelFile } from './folders.ts';
@@ -73,11 +73,9 @@ function describeTier({ tier, settings }: ReadConfig, { memoryBytes }: CliContex
 
 function checkModels({ config }: ReadConfig, context: CliContext): readonly Check[] {
   try {
-    const models = configuredModels(config, undefined, context);
-    if (models.length === 0) {
-      return [good('models', 'none configured; a small one is fetched on first use')];
-    }
-    return models.map(({ name, path }) => checkModelFile(name, path));
+    return servedModels(config, undefined, context).map(({ name, path }) =>
+      checkModelFile(name, path),
+    );
   } catch (error) {
     if (!(error instanceof ModelError)) throw error;
     return error.message.split('\n').map((line) => fail('models', line, 'Mend the configuration.'));

@@ -218,11 +218,13 @@ export class Supervisor {
   }
 
   get info(): ModelInfo {
-    const { name, backend, slots, contextTokens, defaults, replicas } = this.#options.model;
+    const { name, backend, description, slots, contextTokens, defaults, replicas } =
+      this.#options.model;
     const each = Math.min(this.#loaded?.slots ?? slots, slots);
     return {
       name,
       backend,
+      description,
       state: this.#state,
       reason: this.#reason,
       progress: this.#crew.staying.find(({ phase }) => phase === 'loading')?.progress,
@@ -702,7 +704,7 @@ export class Supervisor {
 
 /** What a worker is made of, against what only its supervisor goes by. */
 function workerPart(model: ModelSpec): Partial<ModelSpec> {
-  const { preload: _, pin: __, keepAliveMs: ___, replicas: ____, defaults: _____, ...part } = model;
+  const { preload, pin, keepAliveMs, replicas, defaults, description, ...part } = model;
   return part;
 }
 

@@ -30,6 +30,25 @@ describe('Progress', () => {
     expect(written[1]).toContain(' 0 %');
   });
 
+  test('what is told of a bar stands behind it', () => {
+    const { written, progress } = collect(true);
+    progress.show('fetching', 0.5, '1 of 2 GB');
+    expect(written).toEqual(['\r\u001b[Kfetching [████████████············] 50 % 1 of 2 GB']);
+  });
+
+  test('elsewhere it is a line every five seconds at most', () => {
+    const written: string[] = [];
+    let nowMs = 0;
+    const progress = new Progress({ write: (text) => written.push(text) }, { nowMs: () => nowMs });
+    for (nowMs = 0; nowMs <= 11_000; nowMs += 250)
+      progress.show('fetching', nowMs / 20_000, 'fast');
+    expect(written).toEqual([
+      'hearth: fetching 0 %, fast\n',
+      'hearth: fetching 25 %, fast\n',
+      'hearth: fetching 50 %, fast\n',
+    ]);
+  });
+
   test('elsewhere says once what begins', () => {
     const { written, progress } = collect(false);
     progress.show('fetching', 0.1);

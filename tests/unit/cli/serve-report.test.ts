@@ -51,7 +51,7 @@ describe('ServeReport', () => {
     expect(lines).toEqual([
       'Hearth 1.2.3 listens on http://127.0.0.1:1 and http://[::1]:1, admin port 2',
       'Model: small',
-      `Try:  curl http://127.0.0.1:1/v1/chat/completions -H 'content-type: application/json' -d '{"model":"small","messages":[{"role":"user","content":"Say hello in five words."}]}'`,
+      `Try:  curl http://127.0.0.1:1/v1/chat/completions -H 'content-type: application/json' -d '{"model":"small","messages":[{"role":"user","content":"Who are you?"}]}'`,
       'Stop with Ctrl-C.',
       'small is ready after 0.6 s: llama, 135 M parameters, 4 slots of 512 tokens, on cpu',
     ]);

@@ -59,7 +59,7 @@ export async function estimateLlama(spec: LoadSpec): Promise<number> {
     const gpuLayers = spec.gpu === 'off' ? 0 : insights.totalLayers;
     const model = await insights.estimateModelResourceRequirementsV2({ gpuLayers });
     const context = await insights.estimateContextResourceRequirementsV2({
-      contextSize: spec.contextTokens,
+      contextSize: atMostTrained(spec, insights.trainContextSize),
       modelGpuLayers: gpuLayers,
       batchSize: BATCH_TOKENS,
       sequences: spec.slots,
@@ -104,9 +104,10 @@ export async function loadLlama(
     });
     opened.push(model);
     lap('model');
+    const contextTokens = atMostTrained(spec, model.trainContextSize);
     const context = await model.createContext({
       sequences: spec.slots,
-      contextSize: spec.contextTokens + (path === 'public' ? RESERVED_TOKENS : 0),
+      contextSize: contextTokens + (path === 'public' ? RESERVED_TOKENS : 0),
       batchSize: BATCH_TOKENS,
       threads: spec.threads,
       batching: inSlotOrder,
@@ -124,7 +125,7 @@ export async function loadLlama(
 
     return {
       loaded: {
-        contextTokens: spec.contextTokens,
+        contextTokens,
         slots: spec.slots,
         facts: factsOf(llama, model, fileBytes, vocabulary),
         loadMs,
@@ -141,6 +142,11 @@ export async function loadLlama(
     await close();
     throw toLoadError(error, spec.path, log);
   }
+}
+
+/** Beyond what it was trained on a model writes nonsense, and memory is paid for it. */
+function atMostTrained({ contextTokens }: LoadSpec, trainedTokens: number | undefined): number {
+  return Math.min(contextTokens, trainedTokens ?? Number.POSITIVE_INFINITY);
 }
 
 /** Returns its size. */

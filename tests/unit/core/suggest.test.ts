@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { editDistance, suggest } from '../../../src/config/suggest.ts';
+import { editDistance, suggest } from '../../../src/core/suggest.ts';
 
 describe('editDistance', () => {
   test.each([

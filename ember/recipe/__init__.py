@@ -1,0 +1,1 @@
+"""The recipe of Ember: everything from a seed to the GGUF file that the repository carries."""
