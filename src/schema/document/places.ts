@@ -31,6 +31,8 @@ const BY_NAME = new Set([
   ...['$defs', 'definitions', 'dependencies', 'dependentSchemas', 'patternProperties', 'properties'],
 ]);
 
+const KEYWORDS = new Set([...ONE, ...LISTS, ...BY_NAME]);
+
 export class Places {
   readonly root: Place;
   readonly draft: Draft;
@@ -39,11 +41,12 @@ export class Places {
   /** The base of each object that stands where a schema may. */
   readonly #bases = new Map<object, string>();
 
-  constructor(document: unknown) {
+  /** `maxDepth`: how many schemas may stand inside of each other. */
+  constructor(document: unknown, maxDepth: number) {
     this.draft = draftOf(document);
     this.spelling = spellingOf(this.draft);
     this.root = { schema: toSchema(document, '', ''), pointer: '', base: NOWHERE };
-    this.#index();
+    this.#index(maxDepth);
     this.root = { ...this.root, base: this.#baseOf(this.root.schema, NOWHERE) };
   }
 
@@ -100,10 +103,15 @@ export class Places {
   }
 
   /** Without recursion: the nesting is the sender's choice. */
-  #index(): void {
-    const open: Place[] = [this.root];
-    for (let place = open.pop(); place !== undefined; place = open.pop()) {
+  #index(maxDepth: number): void {
+    const open: { readonly place: Place; readonly depth: number }[] = [{ place: this.root, depth: 0 }];
+    for (let next = open.pop(); next !== undefined; next = open.pop()) {
+      const { place, depth } = next;
       const { schema, pointer, base: outer } = place;
+      if (depth > maxDepth) {
+        const keyword = pointer.split('/').findLast((part) => KEYWORDS.has(part)) ?? 'schema';
+        throw new UnsupportedSchema(keyword, pointer, `more than ${maxDepth} schemas stand inside of each other`);
+      }
       if (typeof schema === 'boolean') continue;
       const base = this.#ownBase(schema, outer);
       this.#bases.set(schema, base);
@@ -115,7 +123,8 @@ export class Places {
       }
       for (const [key, value] of Object.entries(schema)) {
         for (const [path, inner] of subschemas(key, value)) {
-          open.push({ schema: inner, pointer: `${pointer}/${path}`, base });
+          const below = { schema: inner, pointer: `${pointer}/${path}`, base };
+          open.push({ place: below, depth: depth + 1 });
         }
       }
     }

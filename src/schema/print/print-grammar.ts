@@ -8,10 +8,11 @@ import { isPlain } from '../ir/array-automaton.ts';
 import { type ArrayShape, itemAt } from '../ir/array-shape.ts';
 import type { ObjectAutomaton } from '../ir/object-automaton.ts';
 import type { ObjectShape } from '../ir/object-shape.ts';
-import { isEmptyNumbers, printNumbers } from '../ir/numbers.ts';
+import { isEmptyNumbers } from '../ir/numbers.ts';
 import type { Sets } from '../ir/sets.ts';
-import { isEmptyStrings, printStrings, type StringSet } from '../ir/strings.ts';
+import { isEmptyStrings, type StringSet } from '../ir/strings.ts';
 import type { Term } from '../ir/term.ts';
+import { printNumbers, printStrings } from './scalars.ts';
 import { type Part, Rules, type Sequence } from './rules.ts';
 
 export function printGrammar(root: Term, sets: Sets, maxBytes?: number): string {
