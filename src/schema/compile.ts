@@ -19,6 +19,7 @@ import { TermBudgetError } from './ir/term-budget-error.ts';
 import { printGrammar } from './print/print-grammar.ts';
 import { GrammarBudgetError, MAX_BYTES } from './print/rules.ts';
 import { readSchema } from './read/read-schema.ts';
+import { writeInOrder } from './reorder.ts';
 import { UnsupportedSchema } from './unsupported.ts';
 
 export interface CompileLimits {
@@ -26,7 +27,7 @@ export interface CompileLimits {
   readonly maxGrammarBytes: number;
 }
 
-export const DEFAULT_LIMITS: CompileLimits = { maxDepth: 20, maxGrammarBytes: MAX_BYTES };
+const DEFAULT_LIMITS: CompileLimits = { maxDepth: 20, maxGrammarBytes: MAX_BYTES };
 
 const BUDGETS = [
   PresenceBudgetError,
@@ -39,7 +40,17 @@ const BUDGETS = [
   RangeError,
 ];
 
-export function compileSchema(document: unknown, limits: CompileLimits = DEFAULT_LIMITS): string {
+export interface CompiledSchema {
+  /** GBNF. Its sentences are the canonical texts of the values that satisfy the schema. */
+  readonly grammar: string;
+  /** The canonical text of a value, with its keys in the order of the grammar. */
+  textOf(value: unknown): string;
+}
+
+export function compileSchema(
+  document: unknown,
+  limits: CompileLimits = DEFAULT_LIMITS,
+): CompiledSchema {
   const places = new Places(document, limits.maxDepth);
   const sets = new Sets((place: Place, own: Sets) => readSchema(place, places, own));
   try {
@@ -47,7 +58,10 @@ export function compileSchema(document: unknown, limits: CompileLimits = DEFAULT
     if (sets.isEmpty(root)) {
       throw new UnsupportedSchema(...whereEmpty(places, sets), 'no value can satisfy it');
     }
-    return printGrammar(root, sets, limits.maxGrammarBytes);
+    return {
+      grammar: printGrammar(root, sets, limits.maxGrammarBytes),
+      textOf: (value) => writeInOrder(value, root, sets),
+    };
   } catch (error) {
     if (error instanceof Error && BUDGETS.some((kind) => error instanceof kind)) {
       throw new UnsupportedSchema('schema', '', `too large to enforce: ${error.message}`);

@@ -23,12 +23,27 @@ const NOWHERE = 'hearth://document/';
 
 /** Keywords whose value is a schema, a list of schemas, or schemas by name. */
 const ONE = new Set([
-  ...['additionalItems', 'additionalProperties', 'contains', 'contentSchema', 'else', 'if', 'items'],
+  ...[
+    'additionalItems',
+    'additionalProperties',
+    'contains',
+    'contentSchema',
+    'else',
+    'if',
+    'items',
+  ],
   ...['not', 'propertyNames', 'then', 'unevaluatedItems', 'unevaluatedProperties'],
 ]);
 const LISTS = new Set(['allOf', 'anyOf', 'items', 'oneOf', 'prefixItems']);
 const BY_NAME = new Set([
-  ...['$defs', 'definitions', 'dependencies', 'dependentSchemas', 'patternProperties', 'properties'],
+  ...[
+    '$defs',
+    'definitions',
+    'dependencies',
+    'dependentSchemas',
+    'patternProperties',
+    'properties',
+  ],
 ]);
 
 const KEYWORDS = new Set([...ONE, ...LISTS, ...BY_NAME]);
@@ -54,7 +69,10 @@ export class Places {
   below(place: Place, ...keys: readonly (string | number)[]): Place {
     let value: unknown = place.schema;
     for (const key of keys) value = (value as Readonly<Record<string, unknown>>)[key];
-    const pointer = keys.reduce<string>((path, key) => `${path}/${escapeKey(String(key))}`, place.pointer);
+    const pointer = keys.reduce<string>(
+      (path, key) => `${path}/${escapeKey(String(key))}`,
+      place.pointer,
+    );
     const schema = toSchema(value, String(keys[0] ?? ''), pointer);
     return { schema, pointer, base: this.#baseOf(schema, place.base) };
   }
@@ -78,9 +96,13 @@ export class Places {
     }
     const start = document === NOWHERE ? this.root : this.#byAddress.get(document);
     if (start === undefined) {
-      throw refuse(`${shown(reference)} leaves this schema, and nothing is fetched: put it under $defs`);
+      throw refuse(
+        `${shown(reference)} leaves this schema, and nothing is fetched: put it under $defs`,
+      );
     }
-    return this.#walk(start, fragment, () => refuse(`${shown(reference)} leads nowhere in this schema`));
+    return this.#walk(start, fragment, () =>
+      refuse(`${shown(reference)} leads nowhere in this schema`),
+    );
   }
 
   #walk(start: Place, fragment: string, nowhere: () => Error): Place {
@@ -88,7 +110,8 @@ export class Places {
     let { pointer, base } = start;
     for (const part of fragment.split('/').slice(1)) {
       const key = part.replaceAll('~1', '/').replaceAll('~0', '~');
-      if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) throw nowhere();
+      if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key))
+        throw nowhere();
       value = (value as Readonly<Record<string, unknown>>)[key];
       pointer += `/${escapeKey(key)}`;
       base = this.#baseOf(value, base);
@@ -104,13 +127,19 @@ export class Places {
 
   /** Without recursion: the nesting is the sender's choice. */
   #index(maxDepth: number): void {
-    const open: { readonly place: Place; readonly depth: number }[] = [{ place: this.root, depth: 0 }];
+    const open: { readonly place: Place; readonly depth: number }[] = [
+      { place: this.root, depth: 0 },
+    ];
     for (let next = open.pop(); next !== undefined; next = open.pop()) {
       const { place, depth } = next;
       const { schema, pointer, base: outer } = place;
       if (depth > maxDepth) {
         const keyword = pointer.split('/').findLast((part) => KEYWORDS.has(part)) ?? 'schema';
-        throw new UnsupportedSchema(keyword, pointer, `more than ${maxDepth} schemas stand inside of each other`);
+        throw new UnsupportedSchema(
+          keyword,
+          pointer,
+          `more than ${maxDepth} schemas stand inside of each other`,
+        );
       }
       if (typeof schema === 'boolean') continue;
       const base = this.#ownBase(schema, outer);
@@ -187,7 +216,7 @@ function isSchema(value: unknown): value is JsonSchema {
   );
 }
 
-export function escapeKey(key: string): string {
+function escapeKey(key: string): string {
   return key.replaceAll('~', '~0').replaceAll('/', '~1');
 }
 

@@ -9,7 +9,7 @@
 import type { ArrayShape, Contains } from './array-shape.ts';
 import { itemAt } from './array-shape.ts';
 import { ShapeBudgetError, STATES_MAX } from './shape-budget.ts';
-import type { Term, Terms } from './term.ts';
+import type { Term, TermAlgebra } from './term.ts';
 
 export interface ArrayAutomaton {
   /** By state, the first of which is the start. */
@@ -26,7 +26,7 @@ export function isPlain({ contains, isUnique }: ArrayShape): boolean {
 }
 
 /** Of a shape that is not unique; see `unique-items.ts` for those. */
-export function toArrayAutomaton(shape: ArrayShape, terms: Terms): ArrayAutomaton {
+export function toArrayAutomaton(shape: ArrayShape, terms: TermAlgebra): ArrayAutomaton {
   const { prefix, min, max, contains } = shape;
   // Beyond it all items and all decisions are alike.
   const last = Math.max(
@@ -83,7 +83,7 @@ function choices(
   contains: readonly Contains[],
   counts: readonly number[],
   index: number,
-  terms: Terms,
+  terms: TermAlgebra,
 ): readonly Choice[] {
   let found: Choice[] = [{ parts: [], after: counts }];
   for (const [at, one] of contains.entries()) {

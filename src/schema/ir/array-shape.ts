@@ -6,7 +6,7 @@
  *
  * Units   lengths and counts are numbers of items; maxima may be infinite.
  */
-import { ANY, type Term, type Terms } from './term.ts';
+import { ANY, type Term, type TermAlgebra } from './term.ts';
 
 export interface ArrayShape {
   /** What the first items are, as far as they exist. */
@@ -41,7 +41,7 @@ export function itemAt(shape: ArrayShape, index: number): Term {
   return shape.prefix[index] ?? shape.rest;
 }
 
-export function intersectArrays(a: ArrayShape, b: ArrayShape, terms: Terms): ArrayShape {
+export function intersectArrays(a: ArrayShape, b: ArrayShape, terms: TermAlgebra): ArrayShape {
   const length = Math.max(a.prefix.length, b.prefix.length);
   return {
     prefix: Array.from({ length }, (_, index) => terms.and([itemAt(a, index), itemAt(b, index)])),
@@ -54,7 +54,10 @@ export function intersectArrays(a: ArrayShape, b: ArrayShape, terms: Terms): Arr
 }
 
 /** Undefined where it cannot be said: arrays of which two items are equal. */
-export function complementArray(shape: ArrayShape, terms: Terms): readonly ArrayShape[] | undefined {
+export function complementArray(
+  shape: ArrayShape,
+  terms: TermAlgebra,
+): readonly ArrayShape[] | undefined {
   if (shape.isUnique) return undefined;
   const { prefix, rest, min, max, contains } = shape;
   const found: ArrayShape[] = [];
@@ -66,7 +69,12 @@ export function complementArray(shape: ArrayShape, terms: Terms): readonly Array
     found.push({ ...ANY_ARRAY, prefix: [...broken, terms.not(item)], min: index + 1 });
   }
   if (rest !== ANY) {
-    const one = { value: terms.not(rest), from: prefix.length, min: 1, max: Number.POSITIVE_INFINITY };
+    const one = {
+      value: terms.not(rest),
+      from: prefix.length,
+      min: 1,
+      max: Number.POSITIVE_INFINITY,
+    };
     found.push({ ...ANY_ARRAY, min: prefix.length + 1, contains: [one] });
   }
   for (const one of contains) {
@@ -81,7 +89,9 @@ export function complementArray(shape: ArrayShape, terms: Terms): readonly Array
 
 /** Equal shapes have equal keys. */
 export function keyOfArray({ prefix, rest, min, max, contains, isUnique }: ArrayShape): string {
-  const counted = contains.map(({ value, from, ...count }) => `${value}@${from}:${count.min}-${count.max}`);
+  const counted = contains.map(
+    ({ value, from, ...count }) => `${value}@${from}:${count.min}-${count.max}`,
+  );
   return `[${prefix.join()};${rest};${min}-${max};${counted.sort().join()};${isUnique}]`;
 }
 

@@ -178,7 +178,8 @@ function automatonOf(atom: NumberAtom): Dfa {
 }
 
 function rangeDfa(bounds: Parameters<typeof numberRange>[0], isInteger: boolean): Dfa {
-  if (Object.values(bounds).some((bound) => bound !== undefined)) return numberRange(bounds, isInteger);
+  if (Object.values(bounds).some((bound) => bound !== undefined))
+    return numberRange(bounds, isInteger);
   return isInteger ? integers() : numbers();
 }
 
@@ -193,4 +194,3 @@ function tighter(
 function sorted(a: readonly number[], b: readonly number[]): readonly number[] {
   return [...new Set([...a, ...b])].sort((x, y) => x - y);
 }
-

@@ -3,11 +3,13 @@
  * each once or not at all, then any others. A state holds what later decisions need and no more: which
  * sets of names are still allowed, how many there have been, what still has to come.
  *
- * Other keys may repeat, which no grammar can forbid. So they never count towards `min`, but for one of
- * each cell; towards `max` every one counts.
+ * Other keys may repeat, which no grammar can forbid. So only the first of them counts towards `min`; where
+ * valid objects would need more of them, the shape is refused. Towards `max` every one counts.
  *
- * Errors  ShapeBudgetError where the states are too many.
+ * Errors  ShapeBudgetError where the states are too many; UnsupportedSchema as above.
  */
+
+import { UnsupportedSchema } from '../unsupported.ts';
 import { type Cell, type ObjectShape, type Stores, toCells } from './object-shape.ts';
 import { FALSE, type Presence, TRUE } from './presence.ts';
 import { ShapeBudgetError, STATES_MAX } from './shape-budget.ts';
@@ -50,6 +52,14 @@ export function toObjectAutomaton(shape: ObjectShape, stores: Stores): ObjectAut
   if (some.length > 20) throw new ShapeBudgetError('an object with many conditions');
   const names = [...shape.names];
   const cells = splitCells(shape);
+  const required = names.filter(([name]) => presences.isRequired(shape.presence, name)).length;
+  if (min > required + 1 && cells.some(({ value }) => value !== NEVER)) {
+    throw new UnsupportedSchema(
+      'minProperties',
+      '',
+      `${min} properties cannot be counted where keys are free: declare them, or forbid others`,
+    );
+  }
   const allMet = (1 << some.length) - 1;
   const isCounting = min > 0 || Number.isFinite(max);
   const cap = Number.isFinite(max) ? max + 1 : min;
@@ -115,8 +125,15 @@ export function toObjectAutomaton(shape: ObjectShape, stores: Stores): ObjectAut
       // One that may be a repeat must not meet the minimum.
       if (Number.isFinite(max) && !isNew && one.count < min) continue;
       const used = one.count < min ? one.used | (1 << bit) : one.used;
-      for (const claim of claims(value, (cell) => !isEmptyStrings(intersectStrings(cell.keys, keys)))) {
-        state.edges.push({ key: keys, value: claim.value, to: idOf({ ...one, count, met: claim.met, used }) });
+      for (const claim of claims(
+        value,
+        (cell) => !isEmptyStrings(intersectStrings(cell.keys, keys)),
+      )) {
+        state.edges.push({
+          key: keys,
+          value: claim.value,
+          to: idOf({ ...one, count, met: claim.met, used }),
+        });
       }
     }
   }

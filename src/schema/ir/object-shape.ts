@@ -20,7 +20,7 @@ import {
   subtractStrings,
   unionStrings,
 } from './strings.ts';
-import { ANY, NEVER, type Term, type Terms } from './term.ts';
+import { ANY, NEVER, type Term, type TermAlgebra } from './term.ts';
 
 export interface ObjectShape {
   readonly names: ReadonlyMap<string, Term>;
@@ -60,16 +60,15 @@ export function declare(shape: ObjectShape, names: Iterable<string>): ObjectShap
   const own = stringsOf(added);
   return {
     ...shape,
-    names: new Map([
-      ...shape.names,
-      ...added.map((name) => [name, valueAt(shape, name)] as const),
-    ]),
-    cells: toCells(shape.cells.map(({ keys, value }) => ({ keys: subtractStrings(keys, own), value }))),
+    names: new Map([...shape.names, ...added.map((name) => [name, valueAt(shape, name)] as const)]),
+    cells: toCells(
+      shape.cells.map(({ keys, value }) => ({ keys: subtractStrings(keys, own), value })),
+    ),
   };
 }
 
 export interface Stores {
-  readonly terms: Terms;
+  readonly terms: TermAlgebra;
   readonly presences: PresenceStore;
 }
 

@@ -22,13 +22,12 @@ import {
   itemAt,
   keyOfArray,
 } from './array-shape.ts';
+import type { Expander } from './expander.ts';
 import {
-  ALL_NUMBERS,
   complementNumbers,
   intersectNumbers,
   isEmptyNumbers,
   keyOfNumbers,
-  NO_NUMBERS,
   unionNumbers,
 } from './numbers.ts';
 import { type ObjectAutomaton, toObjectAutomaton } from './object-automaton.ts';
@@ -43,42 +42,22 @@ import {
 } from './object-shape.ts';
 import { FALSE, PresenceStore } from './presence.ts';
 import {
-  ALL_STRINGS,
   complementStrings,
   intersectStrings,
   isEmptyStrings,
   keyOfStrings,
-  NO_STRINGS,
   unionStrings,
 } from './strings.ts';
-import { ANY, NEVER, type Term, Terms } from './term.ts';
+import { ANY, NEVER, type Term } from './term.ts';
+import { Terms } from './terms.ts';
 import { uniqueAutomaton } from './unique-items.ts';
 import type { ValueSet } from './value-set.ts';
-
-export const NOTHING: ValueSet = {
-  hasNull: false,
-  hasTrue: false,
-  hasFalse: false,
-  numbers: NO_NUMBERS,
-  strings: NO_STRINGS,
-  arrays: [],
-  objects: [],
-};
-
-export const EVERYTHING: ValueSet = {
-  hasNull: true,
-  hasTrue: true,
-  hasFalse: true,
-  numbers: ALL_NUMBERS,
-  strings: ALL_STRINGS,
-  arrays: [ANY_ARRAY],
-  objects: [ANY_OBJECT],
-};
+import { EVERYTHING, NOTHING } from './whole.ts';
 
 /** Shapes of one union; each costs its product with every other. */
 const ALTERNATIVES_MAX = 500;
 
-export class Sets implements Stores {
+export class Sets implements Stores, Expander {
   readonly terms = new Terms();
   readonly presences = new PresenceStore();
   readonly #read: (place: Place, sets: Sets) => Term;
@@ -114,6 +93,11 @@ export class Sets implements Stores {
       const set = this.#expandNew(term);
       this.#expanded.set(term, set);
       return set;
+    } catch (error) {
+      // What is found deep inside is told where the reader can find it.
+      const isNowhere = error instanceof UnsupportedSchema && error.pointer === '';
+      if (!isNowhere || formula.kind !== 'place' || formula.place.pointer === '') throw error;
+      throw new UnsupportedSchema(error.keyword, formula.place.pointer, error.why);
     } finally {
       this.#expanding.delete(term);
     }
@@ -126,7 +110,9 @@ export class Sets implements Stores {
   arrayAutomaton(shape: ArrayShape): ArrayAutomaton {
     const known = this.#arrays.get(shape);
     if (known !== undefined) return known;
-    const made = shape.isUnique ? uniqueAutomaton(shape, this) : toArrayAutomaton(shape, this.terms);
+    const made = shape.isUnique
+      ? uniqueAutomaton(shape, this)
+      : toArrayAutomaton(shape, this.terms);
     this.#arrays.set(shape, made);
     return made;
   }
@@ -185,7 +171,9 @@ export class Sets implements Stores {
         product(a.arrays, b.arrays, ANY_ARRAY, (one, other) => intersectArrays(one, other, terms)),
       ),
       objects: this.#keepObjects(
-        product(a.objects, b.objects, ANY_OBJECT, (one, other) => intersectObjects(one, other, this)),
+        product(a.objects, b.objects, ANY_OBJECT, (one, other) =>
+          intersectObjects(one, other, this),
+        ),
       ),
     };
   }
@@ -208,7 +196,11 @@ export class Sets implements Stores {
     for (const shape of set.arrays) {
       const parts = complementArray(shape, terms);
       if (parts === undefined) {
-        throw new UnsupportedSchema('uniqueItems', '', 'its opposite (under not, oneOf or else) is not enforced');
+        throw new UnsupportedSchema(
+          'uniqueItems',
+          '',
+          'its opposite (under not, oneOf or else) is not enforced',
+        );
       }
       arrays = this.#keepArrays(
         product(arrays, parts, ANY_ARRAY, (one, other) => intersectArrays(one, other, terms)),
@@ -331,7 +323,15 @@ export class Sets implements Stores {
   }
 }
 
-function keyOfSet({ hasNull, hasTrue, hasFalse, numbers, strings, arrays, objects }: ValueSet): string {
+function keyOfSet({
+  hasNull,
+  hasTrue,
+  hasFalse,
+  numbers,
+  strings,
+  arrays,
+  objects,
+}: ValueSet): string {
   const flags = `${hasNull ? 'n' : ''}${hasTrue ? 't' : ''}${hasFalse ? 'f' : ''}`;
   const shapes = `${arrays.map(keyOfArray).join('|')}/${objects.map(keyOfObject).join('|')}`;
   return `${flags}/${keyOfNumbers(numbers)}/${keyOfStrings(strings)}/${shapes}`;

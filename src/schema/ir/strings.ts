@@ -14,11 +14,16 @@ import { formatDfa, isFormatName } from '../automata/formats.ts';
 import { isFiniteSet, maxLength, minLength } from '../automata/lengths.ts';
 import { ofStrings } from '../automata/of-strings.ts';
 import { difference, intersection, union } from '../automata/product.ts';
-import { complementRanges, EVERY_CODE_POINT, hasCodePoint, intersectRanges, type Ranges } from '../automata/ranges.ts';
+import {
+  complementRanges,
+  EVERY_CODE_POINT,
+  hasCodePoint,
+  intersectRanges,
+  type Ranges,
+} from '../automata/ranges.ts';
 import { parseRegex, regexDfa } from '../automata/regex.ts';
 import { concatenation, repeat } from '../automata/sequence.ts';
 import { ALL, ofRanges } from '../automata/simple.ts';
-
 
 export type StringPart = { readonly kind: 'automaton'; readonly dfa: Dfa } | Counted;
 
@@ -51,12 +56,12 @@ export class StringSet {
 export const NO_STRINGS = new StringSet([]);
 export const ALL_STRINGS = new StringSet([{ kind: 'automaton', dfa: ALL }]);
 
-export function ofAutomaton(dfa: Dfa): StringSet {
+function ofAutomaton(dfa: Dfa): StringSet {
   if (isEmpty(dfa)) return NO_STRINGS;
   return isAll(dfa) ? ALL_STRINGS : new StringSet([{ kind: 'automaton', dfa }]);
 }
 
-export function ofCounted(ranges: Ranges, min: number, max: number): StringSet {
+function ofCounted(ranges: Ranges, min: number, max: number): StringSet {
   if (min > max) return NO_STRINGS;
   if (min === 0 && max === Number.POSITIVE_INFINITY && isEvery(ranges)) return ALL_STRINGS;
   if (ranges.length === 0 || max === 0) return min === 0 ? stringsOf(['']) : NO_STRINGS;
@@ -106,7 +111,10 @@ export function unionStrings(a: StringSet, b: StringSet): StringSet {
   const dfas = all.flatMap((part) => (part.kind === 'automaton' ? [part.dfa] : []));
   const counted = all.filter((part) => part.kind === 'counted');
   const kept = counted.filter(
-    (one, at) => !counted.some((other, place) => place !== at && covers(other, one) && !(covers(one, other) && place > at)),
+    (one, at) =>
+      !counted.some(
+        (other, place) => place !== at && covers(other, one) && !(covers(one, other) && place > at),
+      ),
   );
   const dfa = dfas.length === 0 ? undefined : dfas.reduce((x, y) => union(x, y));
   if (dfa !== undefined && isAll(dfa)) return ALL_STRINGS;
@@ -135,7 +143,12 @@ export function subtractStrings(a: StringSet, b: StringSet): StringSet {
   if (a === b || b === ALL_STRINGS) return NO_STRINGS;
   const [one] = a.parts;
   const [other] = b.parts;
-  if (a.parts.length === 1 && b.parts.length === 1 && one?.kind === 'automaton' && other?.kind === 'automaton') {
+  if (
+    a.parts.length === 1 &&
+    b.parts.length === 1 &&
+    one?.kind === 'automaton' &&
+    other?.kind === 'automaton'
+  ) {
     return ofAutomaton(difference(one.dfa, other.dfa));
   }
   return intersectStrings(a, complementStrings(b));
@@ -154,7 +167,8 @@ function automatonOf({ ranges, min, max }: Counted): Dfa {
 }
 
 function intersectParts(a: StringPart, b: StringPart): StringSet {
-  if (a.kind === 'automaton' && b.kind === 'automaton') return ofAutomaton(intersection(a.dfa, b.dfa));
+  if (a.kind === 'automaton' && b.kind === 'automaton')
+    return ofAutomaton(intersection(a.dfa, b.dfa));
   if (a.kind === 'counted' && b.kind === 'counted') {
     const ranges = intersectRanges(a.ranges, b.ranges);
     return ofCounted(ranges, Math.max(a.min, b.min), Math.min(a.max, b.max));
@@ -168,7 +182,9 @@ function intersectParts(a: StringPart, b: StringPart): StringSet {
   const bounded = { ...counted, max: longest };
   const states = Number.isFinite(longest) ? longest : counted.min;
   if (states * dfa.accepting.length > STATES_MAX) throw new BudgetError('states', STATES_MAX);
-  return bounded.min > bounded.max ? NO_STRINGS : ofAutomaton(intersection(dfa, automatonOf(bounded)));
+  return bounded.min > bounded.max
+    ? NO_STRINGS
+    : ofAutomaton(intersection(dfa, automatonOf(bounded)));
 }
 
 function complementPart(part: StringPart): StringSet {
@@ -185,7 +201,9 @@ function complementPart(part: StringPart): StringSet {
 
 function covers(a: Counted, b: Counted): boolean {
   return (
-    a.min <= b.min && a.max >= b.max && intersectRanges(a.ranges, b.ranges).join() === b.ranges.join()
+    a.min <= b.min &&
+    a.max >= b.max &&
+    intersectRanges(a.ranges, b.ranges).join() === b.ranges.join()
   );
 }
 

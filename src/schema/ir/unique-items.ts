@@ -7,15 +7,16 @@
 import { UnsupportedSchema } from '../unsupported.ts';
 import { type ArrayAutomaton, toArrayAutomaton } from './array-automaton.ts';
 import { type ArrayShape, itemAt } from './array-shape.ts';
+import type { Expander } from './expander.ts';
 import { enumerateNumbers, numbersOf } from './numbers.ts';
-import { NOTHING, type Sets } from './sets.ts';
 import { ShapeBudgetError, STATES_MAX } from './shape-budget.ts';
 import { enumerateStrings, stringsOf } from './strings.ts';
 import { NEVER, type Term } from './term.ts';
+import { NOTHING } from './whole.ts';
 
 const VALUES_MAX = 16;
 
-export function uniqueAutomaton(shape: ArrayShape, sets: Sets): ArrayAutomaton {
+export function uniqueAutomaton(shape: ArrayShape, sets: Expander): ArrayAutomaton {
   const { terms } = sets;
   const length = shape.rest === NEVER ? Math.min(shape.max, shape.prefix.length) : shape.max;
   if (length <= 1 || isDisjoint(shape, length, sets)) {
@@ -26,7 +27,8 @@ export function uniqueAutomaton(shape: ArrayShape, sets: Sets): ArrayAutomaton {
   const values = new Map<Term, number>();
   const byPlace = places.map((place) => {
     const found = valuesOf(place, sets);
-    if (found === undefined) throw refused(`where items have more than ${VALUES_MAX} values, or are arrays or objects`);
+    if (found === undefined)
+      throw refused(`where items have more than ${VALUES_MAX} values, or are arrays or objects`);
     for (const value of found) if (!values.has(value)) values.set(value, values.size);
     return found;
   });
@@ -59,7 +61,7 @@ export function uniqueAutomaton(shape: ArrayShape, sets: Sets): ArrayAutomaton {
   return { states };
 }
 
-function isDisjoint(shape: ArrayShape, length: number, sets: Sets): boolean {
+function isDisjoint(shape: ArrayShape, length: number, sets: Expander): boolean {
   if (length > shape.prefix.length) return false;
   for (let one = 0; one < length; one++) {
     for (let other = one + 1; other < length; other++) {
@@ -71,7 +73,7 @@ function isDisjoint(shape: ArrayShape, length: number, sets: Sets): boolean {
 }
 
 /** One term for each value; undefined where there are too many, or arrays and objects among them. */
-function valuesOf(term: Term, sets: Sets): readonly Term[] | undefined {
+function valuesOf(term: Term, sets: Expander): readonly Term[] | undefined {
   const { hasNull, hasTrue, hasFalse, numbers, strings, arrays, objects } = sets.expand(term);
   if (arrays.length > 0 || objects.length > 0) return undefined;
   const texts = enumerateStrings(strings, VALUES_MAX);

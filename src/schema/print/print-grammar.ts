@@ -6,14 +6,14 @@
  */
 import { isPlain } from '../ir/array-automaton.ts';
 import { type ArrayShape, itemAt } from '../ir/array-shape.ts';
+import { isEmptyNumbers } from '../ir/numbers.ts';
 import type { ObjectAutomaton } from '../ir/object-automaton.ts';
 import type { ObjectShape } from '../ir/object-shape.ts';
-import { isEmptyNumbers } from '../ir/numbers.ts';
 import type { Sets } from '../ir/sets.ts';
 import { isEmptyStrings, type StringSet } from '../ir/strings.ts';
 import type { Term } from '../ir/term.ts';
-import { printNumbers, printStrings } from './scalars.ts';
 import { type Part, Rules, type Sequence } from './rules.ts';
+import { printNumbers, printStrings } from './scalars.ts';
 
 export function printGrammar(root: Term, sets: Sets, maxBytes?: number): string {
   const printer = new Printer(sets, new Rules(maxBytes));
@@ -98,7 +98,11 @@ class Printer {
       if (index >= prefix.length) {
         const needed = Math.max(0, min - index);
         if (index > 0) return this.#rules.repeat(this.#group(one), needed, max - index);
-        const more = this.#rules.repeat(this.#group([{ text: ',' }, item]), Math.max(0, needed - 1), max - 1);
+        const more = this.#rules.repeat(
+          this.#group([{ text: ',' }, item]),
+          Math.max(0, needed - 1),
+          max - 1,
+        );
         return needed > 0 ? [...one, ...more] : [this.#optional([...one, ...more])];
       }
       const after = index + 1 < max ? rest(index + 1) : [];
@@ -121,7 +125,9 @@ class Printer {
 
   #countedArray(shape: ArrayShape): readonly Sequence[] {
     const { states } = this.#sets.arrayAutomaton(shape);
-    const edges = states.map((state) => state.edges.filter(({ item }) => !this.#sets.isEmpty(item)));
+    const edges = states.map((state) =>
+      state.edges.filter(({ item }) => !this.#sets.isEmpty(item)),
+    );
     const isLive = liveStates(
       states.map(({ isEnd }, at) => ({ isEnd, next: edges[at]!.map(({ to }) => to) })),
     );

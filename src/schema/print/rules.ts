@@ -15,10 +15,7 @@ export class GrammarBudgetError extends Error {
 }
 
 /** `text` is taken literally, `rule` is a name, `raw` is GBNF that binds like one symbol. */
-export type Part =
-  | { readonly text: string }
-  | { readonly rule: string }
-  | { readonly raw: string };
+export type Part = { readonly text: string } | { readonly rule: string } | { readonly raw: string };
 export type Sequence = readonly Part[];
 
 export const MAX_BYTES = 256 * 1024;
@@ -61,7 +58,8 @@ export class Rules {
       const chunk = this.#chunk(part);
       for (; left > REPEAT_MAX; left -= REPEAT_MAX) {
         parts.push({ rule: chunk });
-        if (parts.length * chunk.length > this.#maxBytes) throw new GrammarBudgetError(this.#maxBytes);
+        if (parts.length * chunk.length > this.#maxBytes)
+          throw new GrammarBudgetError(this.#maxBytes);
       }
     }
     if (max === Number.POSITIVE_INFINITY) {
@@ -138,7 +136,7 @@ function bounded(part: Part, min: number, max: number): Part {
 }
 
 /** Literals that stand together become one. */
-export function printSequence(sequence: Sequence): string {
+function printSequence(sequence: Sequence): string {
   const merged: Part[] = [];
   for (const part of sequence) {
     const last = merged.at(-1);
@@ -157,7 +155,7 @@ function printPart(part: Part): string {
 }
 
 /** Printable ASCII as it is, everything else by its number, so that the text survives any encoding. */
-export function literal(text: string): string {
+function literal(text: string): string {
   let out = '"';
   for (const sign of text) {
     const code = sign.codePointAt(0)!;

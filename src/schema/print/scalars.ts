@@ -1,8 +1,8 @@
 /** Sets of strings and numbers as rules. */
 import { countedGrammar } from '../automata/counted-class.ts';
 import type { Dfa } from '../automata/dfa.ts';
-import { toGbnf } from '../automata/to-gbnf.ts';
 import type { Grammar } from '../automata/grammar-expression.ts';
+import { toGbnf } from '../automata/to-gbnf.ts';
 import { toGrammar } from '../automata/to-grammar.ts';
 import type { NumberSet } from '../ir/numbers.ts';
 import type { StringSet } from '../ir/strings.ts';

@@ -1,8 +1,9 @@
 /** The keywords about arrays, as one shape. */
 import type { Place, Places } from '../document/places.ts';
 import { ANY_ARRAY, type ArrayShape, type Contains } from '../ir/array-shape.ts';
-import { EVERYTHING, type Sets } from '../ir/sets.ts';
+import type { Sets } from '../ir/sets.ts';
 import { ANY, type Term } from '../ir/term.ts';
+import { EVERYTHING } from '../ir/whole.ts';
 import { UnsupportedSchema } from '../unsupported.ts';
 import { count, flag, type Keywords, list } from './expect.ts';
 import { evaluatedItems } from './unevaluated.ts';
@@ -39,7 +40,9 @@ function items(place: Place, places: Places, sets: Sets): Items {
   const schema = place.schema as Keywords;
   const { hasItemLists, hasPrefixItems, has2019 } = places.spelling;
   const listed = (keyword: string) =>
-    (list(place, keyword) ?? []).map((_, index) => sets.terms.place(places.below(place, keyword, index)));
+    (list(place, keyword) ?? []).map((_, index) =>
+      sets.terms.place(places.below(place, keyword, index)),
+    );
   const one = (keyword: string) => sets.terms.place(places.below(place, keyword));
   if (Array.isArray(schema.items) && hasItemLists) {
     const rest = 'additionalItems' in schema ? one('additionalItems') : undefined;
@@ -53,7 +56,11 @@ function items(place: Place, places: Places, sets: Sets): Items {
     const evaluated = evaluatedItems(place, places);
     if (evaluated === Number.POSITIVE_INFINITY) return ANY;
     if (evaluated > own) {
-      throw new UnsupportedSchema('unevaluatedItems', place.pointer, 'it is not enforced beside longer tuples of others');
+      throw new UnsupportedSchema(
+        'unevaluatedItems',
+        place.pointer,
+        'it is not enforced beside longer tuples of others',
+      );
     }
     return one('unevaluatedItems');
   }
@@ -69,7 +76,11 @@ function contains(place: Place, places: Places, sets: Sets): readonly Contains[]
   const counted = Number.isFinite(max) ? Math.max(min, max) : min;
   if (counted > CONTAINS_MAX) {
     const keyword = Number.isFinite(max) ? 'maxContains' : 'minContains';
-    throw new UnsupportedSchema(keyword, place.pointer, `up to ${CONTAINS_MAX} can be counted, not ${counted}`);
+    throw new UnsupportedSchema(
+      keyword,
+      place.pointer,
+      `up to ${CONTAINS_MAX} can be counted, not ${counted}`,
+    );
   }
   return [{ value, from: 0, min, max }];
 }

@@ -1,11 +1,12 @@
 /** `const` and `enum`: sets of given values, whatever their type. */
 import type { ArrayShape } from '../ir/array-shape.ts';
+import { ANY_ARRAY } from '../ir/array-shape.ts';
 import { numbersOf } from '../ir/numbers.ts';
 import type { ObjectShape } from '../ir/object-shape.ts';
-import { ANY_ARRAY } from '../ir/array-shape.ts';
-import { NOTHING, type Sets } from '../ir/sets.ts';
+import type { Sets } from '../ir/sets.ts';
 import { ALL_STRINGS, stringsOf, subtractStrings } from '../ir/strings.ts';
 import { NEVER, type Term } from '../ir/term.ts';
+import { NOTHING } from '../ir/whole.ts';
 
 export function constants(values: readonly unknown[], sets: Sets): Term {
   const numbers: number[] = [];

@@ -50,6 +50,7 @@ export function names(place: Place, keyword: string): readonly string[] | undefi
 export function byName(place: Place, keyword: string): Keywords | undefined {
   const value = (place.schema as Keywords)[keyword];
   if (value === undefined) return undefined;
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Keywords;
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return value as Keywords;
   throw refuse(place, keyword, 'an object');
 }

@@ -1,10 +1,12 @@
 /** The keywords about numbers. */
+
+import type { Spelling } from '../document/dialect.ts';
 import type { Place } from '../document/places.ts';
 import { multiplesOf, type NumberSet, rangeOf } from '../ir/numbers.ts';
-import { EVERYTHING, type Sets } from '../ir/sets.ts';
+import type { Sets } from '../ir/sets.ts';
 import type { Term } from '../ir/term.ts';
+import { EVERYTHING } from '../ir/whole.ts';
 import { UnsupportedSchema } from '../unsupported.ts';
-import type { Spelling } from '../document/dialect.ts';
 import { type Keywords, number } from './expect.ts';
 
 export function readNumbers(place: Place, spelling: Spelling, sets: Sets): readonly Term[] {
@@ -16,7 +18,11 @@ export function readNumbers(place: Place, spelling: Spelling, sets: Sets): reado
   const step = number(place, 'multipleOf');
   if (step !== undefined) {
     if (step <= 0) {
-      throw new UnsupportedSchema('multipleOf', place.pointer, `expected a number above 0, not ${step}`);
+      throw new UnsupportedSchema(
+        'multipleOf',
+        place.pointer,
+        `expected a number above 0, not ${step}`,
+      );
     }
     try {
       found.push(multiplesOf(step));

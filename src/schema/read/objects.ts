@@ -2,7 +2,7 @@
 import { type Place, type Places, shown } from '../document/places.ts';
 import { ANY_OBJECT, type Cell, declare, type ObjectShape, toCells } from '../ir/object-shape.ts';
 import { type Presence, TRUE } from '../ir/presence.ts';
-import { EVERYTHING, type Sets } from '../ir/sets.ts';
+import type { Sets } from '../ir/sets.ts';
 import {
   ALL_STRINGS,
   hasString,
@@ -13,6 +13,7 @@ import {
   subtractStrings,
 } from '../ir/strings.ts';
 import { ANY, NEVER, type Term } from '../ir/term.ts';
+import { EVERYTHING } from '../ir/whole.ts';
 import { UnsupportedSchema } from '../unsupported.ts';
 import { byName, count, type Keywords, names as namesOf } from './expect.ts';
 import { patternStrings } from './strings.ts';
@@ -64,21 +65,24 @@ function toShape(place: Place, places: Places, sets: Sets): ObjectShape {
     value: terms.place(places.below(place, 'patternProperties', pattern)),
   }));
   const others = othersOf(place, places, sets);
-  const valueOf = (name: string): Term => {
+  const termOf = (name: string): Term => {
     const parts = patterns.filter(({ keys }) => hasString(keys, name)).map(({ value }) => value);
-    if (Object.hasOwn(properties, name)) parts.push(terms.place(places.below(place, 'properties', name)));
+    if (Object.hasOwn(properties, name))
+      parts.push(terms.place(places.below(place, 'properties', name)));
     return parts.length === 0 ? others.valueAt(name) : terms.and(parts);
   };
   const declared = [...new Set([...Object.keys(properties), ...required])];
   const own = stringsOf(declared);
-  let names = new Map(declared.map((name) => [name, valueOf(name)]));
+  let names = new Map(declared.map((name) => [name, termOf(name)]));
   let cells = cellsOf(patterns, others.cells, sets).map(({ keys, value }) => ({
     keys: declared.length === 0 ? keys : subtractStrings(keys, own),
     value,
   }));
   if (places.spelling.has6 && 'propertyNames' in schema) {
     const allowed = sets.expand(terms.place(places.below(place, 'propertyNames'))).strings;
-    names = new Map([...names].map(([name, value]) => [name, hasString(allowed, name) ? value : NEVER]));
+    names = new Map(
+      [...names].map(([name, value]) => [name, hasString(allowed, name) ? value : NEVER]),
+    );
     const outside = subtractStrings(ALL_STRINGS, allowed);
     cells = [
       ...cells.map(({ keys, value }) => ({ keys: intersectStrings(keys, allowed), value })),
@@ -126,7 +130,9 @@ function cellsOf(
   others: readonly Cell[],
   { terms }: Sets,
 ): readonly Cell[] {
-  let cells: readonly { keys: StringSet; parts: readonly Term[] }[] = [{ keys: ALL_STRINGS, parts: [] }];
+  let cells: readonly { keys: StringSet; parts: readonly Term[] }[] = [
+    { keys: ALL_STRINGS, parts: [] },
+  ];
   for (const { keys: pattern, value } of patterns) {
     cells = cells.flatMap(({ keys, parts }) =>
       [
@@ -162,6 +168,9 @@ function follows(name: string, schema: Place, sets: Sets): Term {
 function toNames(value: unknown, place: Place, keyword: string): readonly string[] {
   const found = typeof value === 'string' ? [value] : value;
   if (Array.isArray(found) && found.every((one) => typeof one === 'string')) return found;
-  throw new UnsupportedSchema(keyword, place.pointer, `expected lists of names, not ${shown(value)}`);
+  throw new UnsupportedSchema(
+    keyword,
+    place.pointer,
+    `expected lists of names, not ${shown(value)}`,
+  );
 }
-

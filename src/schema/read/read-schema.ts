@@ -7,9 +7,10 @@
 import type { Place, Places } from '../document/places.ts';
 import { shown } from '../document/places.ts';
 import { INTEGERS } from '../ir/numbers.ts';
-import { EVERYTHING, NOTHING, type Sets } from '../ir/sets.ts';
+import type { Sets } from '../ir/sets.ts';
 import { ANY, type Term } from '../ir/term.ts';
 import type { ValueSet } from '../ir/value-set.ts';
+import { EVERYTHING, NOTHING } from '../ir/whole.ts';
 import { UnsupportedSchema } from '../unsupported.ts';
 import { readArrays } from './arrays.ts';
 import { constants } from './constants.ts';
@@ -26,7 +27,11 @@ export function readSchema(place: Place, places: Places, sets: Sets): Term {
   const { spelling } = places;
   for (const keyword of DYNAMIC) {
     if (keyword in schema) {
-      throw new UnsupportedSchema(keyword, place.pointer, 'what it means depends on who refers to it: use $ref');
+      throw new UnsupportedSchema(
+        keyword,
+        place.pointer,
+        'what it means depends on who refers to it: use $ref',
+      );
     }
   }
   const found: Term[] = [];
@@ -85,7 +90,11 @@ function readTypes(place: Place, sets: Sets): Term | undefined {
     const part = typeof name === 'string' && Object.hasOwn(TYPES, name) ? TYPES[name] : undefined;
     if (part === undefined) {
       const known = Object.keys(TYPES).join(', ');
-      throw new UnsupportedSchema('type', place.pointer, `${shown(name)} is no type: name ${known}`);
+      throw new UnsupportedSchema(
+        'type',
+        place.pointer,
+        `${shown(name)} is no type: name ${known}`,
+      );
     }
     return sets.of({ ...NOTHING, ...part });
   });

@@ -1,8 +1,9 @@
 /** The keywords about strings. */
 import type { Place } from '../document/places.ts';
-import { EVERYTHING, type Sets } from '../ir/sets.ts';
+import type { Sets } from '../ir/sets.ts';
 import { formatStrings, lengthStrings, matchingStrings, type StringSet } from '../ir/strings.ts';
 import type { Term } from '../ir/term.ts';
+import { EVERYTHING } from '../ir/whole.ts';
 import { UnsupportedSchema } from '../unsupported.ts';
 import { count, text } from './expect.ts';
 

@@ -12,7 +12,16 @@ import { UnsupportedSchema } from '../unsupported.ts';
 import { byName, type Keywords, list } from './expect.ts';
 import { patternStrings } from './strings.ts';
 
-const DYNAMIC = ['anyOf', 'oneOf', 'if', 'then', 'else', 'dependentSchemas', '$dynamicRef', '$recursiveRef'];
+const DYNAMIC = [
+  'anyOf',
+  'oneOf',
+  'if',
+  'then',
+  'else',
+  'dependentSchemas',
+  '$dynamicRef',
+  '$recursiveRef',
+];
 
 export function evaluatedKeys(place: Place, places: Places): StringSet {
   const found: StringSet[] = [];
@@ -34,7 +43,11 @@ export function evaluatedItems(place: Place, places: Places): number {
   let evaluated = 0;
   for (const { schema, at } of inPlace(place, places, 'unevaluatedItems')) {
     if ('contains' in schema) {
-      throw new UnsupportedSchema('unevaluatedItems', place.pointer, 'it is not enforced beside `contains`');
+      throw new UnsupportedSchema(
+        'unevaluatedItems',
+        place.pointer,
+        'it is not enforced beside `contains`',
+      );
     }
     evaluated = Math.max(evaluated, (list(at, 'prefixItems') ?? []).length);
     if (Array.isArray(schema.items)) {
@@ -62,11 +75,16 @@ function inPlace(place: Place, places: Places, keyword: string): readonly Found[
     const { schema } = at;
     const dynamic = DYNAMIC.find((name) => name in schema);
     if (dynamic !== undefined) {
-      throw new UnsupportedSchema(keyword, place.pointer, `it is not enforced beside \`${dynamic}\` at ${at.pointer || 'the root'}`);
+      throw new UnsupportedSchema(
+        keyword,
+        place.pointer,
+        `it is not enforced beside \`${dynamic}\` at ${at.pointer || 'the root'}`,
+      );
     }
     found.push({ at, schema });
     if (typeof schema.$ref === 'string') open.push(places.resolve(at, schema.$ref));
-    for (const index of (list(at, 'allOf') ?? []).keys()) open.push(places.below(at, 'allOf', index));
+    for (const index of (list(at, 'allOf') ?? []).keys())
+      open.push(places.below(at, 'allOf', index));
   }
   return found;
 }
