@@ -2,7 +2,8 @@
  * `npm run bench -- ember`: how fast the model that ships inside is there and answers, on one core; and how
  * long a new user waits from a bare clone to the first token. Also how it does under a JSON grammar.
  *
- * Bars    load and first token ≤ 300 ms; decode ≥ 1,000 tokens/s; clone to first token ≤ 60 s.
+ * Bars    load and first token ≤ 300 ms; decode ≥ 1,000 tokens/s; clone to first token ≤ 60 s; under a grammar
+ *         right in 100 % with the material in the prompt, closed in 90 % without.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -25,6 +26,8 @@ const DECODED_TOKENS = 1_000;
 const LOAD_LIMIT_MS = 300;
 const DECODE_LIMIT = 1_000;
 const CLONE_LIMIT_S = 60;
+/** Then it hangs, and is ended. */
+const CLONE_ENDS_MS = 10 * 60_000;
 
 interface OnOneCore {
   readonly loadMs: number;
@@ -137,7 +140,8 @@ async function onOneCore(): Promise<OnOneCore> {
 }
 
 /** As a new user does it: clone, `npm start`, ask. What npm has in its cache is used. */
-async function fromBareClone(signal: AbortSignal) {
+async function fromBareClone(stop: AbortSignal) {
+  const signal = AbortSignal.any([stop, AbortSignal.timeout(CLONE_ENDS_MS)]);
   const home = mkdtempSync(join(tmpdir(), 'hearth-bench-clone-'));
   const seconds = (since: number) => (performance.now() - since) / 1000;
   try {
@@ -156,8 +160,16 @@ async function fromBareClone(signal: AbortSignal) {
       cwd: join(home, 'hearth'),
       stdio: ['ignore', 'pipe', 'inherit'],
       detached: true,
-      signal,
     });
+    // The server behind npm holds the pipe, too.
+    let isClosed = false;
+    const closed = once(npm, 'close').then(() => {
+      isClosed = true;
+    });
+    const end = () => {
+      if (!isClosed) process.kill(-npm.pid!, 'SIGTERM');
+    };
+    signal.addEventListener('abort', end, { once: true });
     try {
       const url = await listeningAt(npm.stdout);
       const listeningS = seconds(begun);
@@ -178,9 +190,9 @@ async function fromBareClone(signal: AbortSignal) {
       }
       return { listeningS, firstTokenS: seconds(begun) };
     } finally {
-      process.kill(-npm.pid!, 'SIGTERM');
-      // The server behind npm holds the pipe, too.
-      await once(npm, 'close');
+      signal.removeEventListener('abort', end);
+      end();
+      await closed;
     }
   } finally {
     rmSync(home, { recursive: true, force: true });

@@ -1,8 +1,8 @@
 """Whether other engines say the same: `python -m recipe.compare --f16-url … --q8-url … --f16 FILE.gguf`.
 
 Asks two Hearth servers (the F16 and the Q8_0 file), transformers and mlx-lm for the greedy answers to the
-same prompts, by token ids. The folder of the latter two is derived from the F16 GGUF. Needs torch,
-transformers and mlx-lm beside the recipe's packages.
+same prompts, by token ids. The folder of the latter two is derived from the F16 GGUF. Needs
+torch.txt, transformers 5.23.0, mlx[cpu] 0.32.0 and mlx-lm 0.32.2 beside the recipe's packages.
 
 Units   shares in percent. Exit 1 where F16 differs anywhere or Q8_0 in more than 2 %.
 """

@@ -1,4 +1,7 @@
-/** `hearth pull`, `hearth rm` and what a server makes of it: real processes, a hub on loopback. */
+/**
+ * `hearth pull`, `hearth rm` and what a server makes of it: real processes, a hub on loopback. One file, because
+ * the cases share the way in which a home, a hub and a server are put together.
+ */
 import { linkSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';

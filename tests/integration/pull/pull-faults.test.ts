@@ -1,4 +1,7 @@
-/** What networks, hubs and disks do to a pull. Every failure is one line, and leaves nothing but what can be gone on with. */
+/**
+ * What networks, hubs and disks do to a pull. Every failure is one line, and leaves nothing but what can be gone on
+ * with. One file: a list of faults, each a few lines, over the same hub and folder.
+ */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
