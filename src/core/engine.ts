@@ -68,6 +68,17 @@ export interface RequestDefaults extends Partial<Omit<Sampling, 'seed' | 'logitB
   readonly maxTokens?: number;
 }
 
+/** A language that the answer must be a sentence of. */
+export interface Grammar {
+  /** SHA-256 of `text` in hex: what a worker finds a grammar by that it has read before. */
+  readonly hash: string;
+  /** GBNF, linted; the answer is a `root`. */
+  readonly text: string;
+  /** The grammar holds from the end of the first appearance of this text in the answer on; absent:
+   *  from the first token on. An answer in which it never appears is free. */
+  readonly after?: string | undefined;
+}
+
 export interface GenerationRequest {
   readonly model: string;
   readonly prompt: Prompt;
@@ -76,6 +87,8 @@ export interface GenerationRequest {
   readonly maxTokens?: number | undefined;
   /** Up to 4 strings, none empty. The answer ends before the first that appears. */
   readonly stops: readonly string[];
+  /** A stop string or a limit still ends the answer, wherever the grammar is. */
+  readonly grammar?: Grammar | undefined;
   /** Report the prompt's own text in `started`. */
   readonly echo?: boolean | undefined;
 }

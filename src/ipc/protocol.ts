@@ -30,6 +30,8 @@ export { VERSION };
 /** Tokens a stream may be ahead of its reader before the worker pauses it. */
 export const INITIAL_CREDIT_TOKENS = 256;
 
+const MAX_GRAMMAR_CHARS = 1024 * 1024;
+
 const count = z.int().nonnegative();
 const call = z.int().positive();
 const errorCode = z.enum(Object.keys(CATALOGUE) as [ErrorCode, ...ErrorCode[]]);
@@ -73,6 +75,15 @@ const sampling = z.object({
   ignoreEos: z.boolean(),
 });
 
+/** GBNF that was linted before: a text that the native parser does not expect ends the process. */
+const grammar = z.object({
+  /** SHA-256 of `text`. */
+  hash: z.string().regex(/^[0-9a-f]{64}$/),
+  text: z.string().min(1).max(MAX_GRAMMAR_CHARS),
+  /** It holds from the end of the first appearance of this in the answer on; absent: from its beginning. */
+  after: z.string().min(1).max(64).optional(),
+});
+
 /** What a model is loaded with. */
 const loadSpec = {
   path: z.string(),
@@ -106,6 +117,7 @@ export const ToWorker = z.discriminatedUnion('type', [
     sampling,
     maxTokens: count.optional(),
     stops: z.array(z.string().min(1)),
+    grammar: grammar.optional(),
     echo: z.boolean(),
     creditTokens: z.int().positive(),
   }),

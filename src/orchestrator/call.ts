@@ -31,7 +31,7 @@ export interface Call {
 }
 
 export function toJob({ request, context }: Call): GenerateJob {
-  const { prompt, sampling, maxTokens, stops, echo = false } = request;
+  const { prompt, sampling, maxTokens, stops, grammar, echo = false } = request;
   return {
     requestId: context.requestId,
     tenant: context.tenant,
@@ -40,6 +40,7 @@ export function toJob({ request, context }: Call): GenerateJob {
     sampling: sampling as GenerateJob['sampling'],
     maxTokens,
     stops: stops as string[],
+    grammar,
     echo,
   };
 }

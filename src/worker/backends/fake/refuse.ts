@@ -19,6 +19,10 @@ export function refuseCall(
     return { code: 'invalid_value', message: 'The prompt has no tokens. Send some text.', param };
   }
   if (prompt.some(isForeign)) return foreignToken(param);
+  if (job.grammar !== undefined) {
+    const message = 'The fake model keeps to no grammar. Leave response_format out.';
+    return { code: 'unsupported_parameter', message, param: 'response_format' };
+  }
   if (job.sampling.logitBias.some(([id]) => isForeign(id))) return foreignToken('logit_bias');
   const neededTokens = prompt.length + (job.maxTokens === 0 ? 0 : 1);
   if (neededTokens <= contextTokens) return undefined;
