@@ -41,7 +41,12 @@ describe('node-llama-cpp', () => {
   });
 
   test('one step serves several sequences, and each gets what it gets alone', async () => {
-    const executor = new AddonExecutor({ llama, model, context, endsOfGeneration: () => [] });
+    const executor = new AddonExecutor({
+      llama,
+      model,
+      context,
+      vocabulary: { endsOfGeneration: [], isEndOfGeneration: () => false },
+    });
     const prompts = [
       [65, 66, 67],
       [70, 71],
@@ -61,7 +66,12 @@ describe('node-llama-cpp', () => {
   });
 
   test('a truncated sequence goes on from where it was cut', async () => {
-    const executor = new AddonExecutor({ llama, model, context, endsOfGeneration: () => [] });
+    const executor = new AddonExecutor({
+      llama,
+      model,
+      context,
+      vocabulary: { endsOfGeneration: [], isEndOfGeneration: () => false },
+    });
     await executor.truncate(0, 0);
     const sampler = executor.createSampler(GREEDY, HISTORY);
     const [first] = await executor.step([{ slot: 0, position: 0, tokens: [65, 66, 67], sampler }]);

@@ -14,6 +14,7 @@
  * Source  https://encoding.spec.whatwg.org/#utf-8-decoder; OpenAI: "The returned text will not
  *         contain the stop sequence".
  */
+import { bordersOf } from './borders.ts';
 
 export interface Settled {
   readonly text: string;
@@ -88,17 +89,4 @@ export class TextAssembler {
     }
     return complete;
   }
-}
-
-/** The failure table of Knuth, Morris and Pratt. */
-function bordersOf(stop: string): Int32Array {
-  const borders = new Int32Array(stop.length);
-  let length = 0;
-  for (let index = 1; index < stop.length; index++) {
-    const unit = stop.charCodeAt(index);
-    while (length > 0 && stop.charCodeAt(length) !== unit) length = borders[length - 1] ?? 0;
-    if (stop.charCodeAt(length) === unit) length++;
-    borders[index] = length;
-  }
-  return borders;
 }

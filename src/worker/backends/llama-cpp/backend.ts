@@ -16,10 +16,13 @@ import {
   type LoadSpec,
   type Sink,
 } from '../../backend.ts';
+import { Constraint } from './grammar/constraint.ts';
+import { Spelling } from './grammar/spelling.ts';
 import { estimateLlama, type LlamaPath, type LoadedLlama, loadLlama } from './load.ts';
 import { StepLoop } from './loop.ts';
 import { toPromptTokens } from './prompt.ts';
 import { Sequence } from './sequence.ts';
+import type { Vocabulary } from './vocabulary.ts';
 
 export function createBackend(sink: Sink): Backend {
   return new LlamaBackend(sink);
@@ -41,6 +44,8 @@ class LlamaBackend implements Backend {
   #phase: BackendStats['phase'] = 'starting';
   #llama: LoadedLlama | undefined;
   #loop: StepLoop | undefined;
+  /** Read when the first grammar comes. */
+  #spelling: Promise<Spelling> | undefined;
   #arrivals = 0;
 
   constructor(sink: Sink) {
@@ -68,6 +73,7 @@ class LlamaBackend implements Backend {
     const llama = this.#llama!;
     try {
       assertBiasInVocabulary(job, llama.vocabulary.size);
+      assertGrammarCanHold(job, llama.vocabulary);
       const { contextTokens } = llama.loaded;
       const prompt = toPromptTokens(job.prompt, llama, contextTokens);
       const sequence = new Sequence({
@@ -79,7 +85,7 @@ class LlamaBackend implements Backend {
         ...(job.echo ? { promptText: echoOf(job, prompt, llama) } : {}),
       });
       if (job.maxTokens === 0) this.#answerNothing(sequence);
-      else this.#loop!.add(sequence);
+      else this.#loop!.add(sequence, this.#constraintOf(job, llama.vocabulary));
     } catch (error) {
       this.#sink.failed(job.call, toHearthError(error).toJSON());
     }
@@ -107,6 +113,12 @@ class LlamaBackend implements Backend {
     await this.#llama?.close();
   }
 
+  #constraintOf({ grammar }: GenerateJob, vocabulary: Vocabulary): Promise<Constraint> | undefined {
+    if (grammar === undefined) return undefined;
+    this.#spelling ??= Spelling.read(vocabulary);
+    return this.#spelling.then((spelling) => new Constraint(grammar, spelling));
+  }
+
   /** `max_tokens` 0: the prompt is counted and echoed, nothing is computed. */
   #answerNothing({ job, prompt, promptText }: Sequence): void {
     const counts = { promptTokens: prompt.length, cachedTokens: 0 };
@@ -131,6 +143,23 @@ function assertBiasInVocabulary(job: GenerateJob, size: number): void {
     'invalid_value',
     `logit_bias names token ${unknown[0]}, this model has ids from 0 to ${size - 1}`,
     { param: 'logit_bias' },
+  );
+}
+
+function assertGrammarCanHold({ grammar, sampling }: GenerateJob, vocabulary: Vocabulary): void {
+  if (grammar === undefined) return;
+  if (sampling.ignoreEos) {
+    throw new RequestError(
+      'unsupported_parameter',
+      'ignore_eos cannot be honoured together with response_format, after whose end nothing may follow; leave it out',
+      { param: 'ignore_eos' },
+    );
+  }
+  if (vocabulary.isExact) return;
+  throw new RequestError(
+    'unsupported_parameter',
+    'response_format is not supported for the tokenizer of this model; leave it out, or choose another model',
+    { param: 'response_format' },
   );
 }
 

@@ -181,12 +181,11 @@ function createExecutor(parts: {
   path: LlamaPath;
 }): Executor {
   const { llama, model, context, vocabulary, path } = parts;
-  const endsOfGeneration = () => vocabulary.endsOfGeneration;
   const mismatch = addonMismatch(llama, model, context);
   if (path === 'internal' && mismatch !== undefined) throw new Error(mismatch);
   return path === 'public' || mismatch !== undefined
-    ? new PublicExecutor({ model, context, endsOfGeneration })
-    : new AddonExecutor({ llama, model, context, endsOfGeneration });
+    ? new PublicExecutor({ llama, model, context, vocabulary })
+    : new AddonExecutor({ llama, model, context, vocabulary });
 }
 
 function vocabularyOf(model: LlamaModel): Vocabulary {

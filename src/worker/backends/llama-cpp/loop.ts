@@ -8,11 +8,12 @@
  *
  * Units   tokens, milliseconds of a monotonic clock.
  * Errors  a failed step fails every call that was in it with `internal` and empties their slots;
- *         the loop goes on.
+ *         a call that cannot go on fails alone. The loop goes on.
  */
-import { BugError, toHearthError } from '../../../core/errors.ts';
+import { BugError, type HearthError, toHearthError } from '../../../core/errors.ts';
 import type { BackendStats, CallEnd, SequenceTokens, Sink } from '../../backend.ts';
-import type { Executor, StepItem } from './executor.ts';
+import type { Executor, StepItem, StepOutcome } from './executor.ts';
+import type { Constraint } from './grammar/constraint.ts';
 import { type PlanItem, planStep } from './plan.ts';
 import { StepRates } from './rates.ts';
 import type { Sequence } from './sequence.ts';
@@ -65,9 +66,14 @@ export class StepLoop {
     this.#stopped = this.#run();
   }
 
-  add(sequence: Sequence): void {
+  /** Of a job with a grammar it takes what constrains it, and others pass until that has come. */
+  add(sequence: Sequence, constraint?: Promise<Constraint>): void {
     this.#waiting.push(sequence);
     this.#wakeUp();
+    void constraint?.then((made) => {
+      sequence.constraint = made;
+      this.#wakeUp();
+    });
   }
 
   credit(call: number, tokens: number): void {
@@ -153,15 +159,15 @@ export class StepLoop {
       this.#release(slot);
       this.#sink.finished(toEnd(sequence, { reason: 'cancelled' }));
     }
-    while (this.#waiting.length > 0) {
-      const sequence = this.#waiting[0]!;
+    for (let next = 0; next < this.#waiting.length; ) {
+      const sequence = this.#waiting[next]!;
       if (sequence.isCancelled || this.#isClosing) {
-        this.#waiting.shift();
+        this.#waiting.splice(next, 1);
         this.#sink.finished(toEnd(sequence, { reason: 'cancelled' }));
-        continue;
-      }
-      if (!(await this.#join(sequence))) return;
-      this.#waiting.shift();
+      } else if (sequence.isReady) {
+        if (!(await this.#join(sequence))) return;
+        this.#waiting.splice(next, 1);
+      } else next++;
     }
   }
 
@@ -174,7 +180,7 @@ export class StepLoop {
 
     const slot = this.#slots[choice.id]!;
     try {
-      sequence.sampler = this.#executor.createSampler(job.sampling, sequence);
+      sequence.sampler = this.#executor.createSampler(job.sampling, sequence, sequence.constraint);
     } catch (error) {
       this.#sink.failed(job.call, toHearthError(error).toJSON());
       return true;
@@ -246,18 +252,18 @@ export class StepLoop {
     this.#phase = promptTokens > 0 ? 'prefill' : 'decode';
     const started = performance.now();
     this.#stepStartedMs = started;
-    let sampled: readonly (number | undefined)[];
+    let sampled: readonly StepOutcome[];
     try {
       sampled = await this.#executor.step(items);
     } catch (error) {
-      await this.#fail(items, error);
+      await this.#failStep(items, error);
       return;
     } finally {
       this.#stepStartedMs = undefined;
       this.#steps++;
     }
     this.#rates.record({ promptTokens, decoding, ms: performance.now() - started });
-    this.#deliver(items, sampled);
+    await this.#deliver(items, sampled);
   }
 
   #isPrompt({ slot, position }: StepItem): boolean {
@@ -274,9 +280,10 @@ export class StepLoop {
     return { slot: id, position, tokens, sampler: count === left ? sequence.sampler : undefined };
   }
 
-  #deliver(items: readonly StepItem[], sampled: readonly (number | undefined)[]): void {
+  async #deliver(items: readonly StepItem[], sampled: readonly StepOutcome[]): Promise<void> {
     const news: SequenceTokens[] = [];
     const ends: CallEnd[] = [];
+    const failures: [Slot, HearthError][] = [];
     for (const [index, item] of items.entries()) {
       const slot = this.#slots[item.slot]!;
       const sequence = slot.sequence!;
@@ -284,6 +291,10 @@ export class StepLoop {
       slot.lastStep = this.#steps;
       const token = sampled[index];
       if (token === undefined) continue;
+      if (typeof token !== 'number') {
+        failures.push([slot, token]);
+        continue;
+      }
       slot.next = token;
       const { text, isToken, end } = sequence.accept(token);
       const { call } = sequence.job;
@@ -295,22 +306,23 @@ export class StepLoop {
     }
     if (news.length > 0) this.#sink.tokens(news);
     for (const end of ends) this.#sink.finished(end);
+    for (const [slot, error] of failures) await this.#fail(slot, error);
   }
 
-  async #fail(items: readonly StepItem[], error: unknown): Promise<void> {
+  async #failStep(items: readonly StepItem[], error: unknown): Promise<void> {
     const message = error instanceof Error ? error.message : String(error);
     this.#sink.log('error', 'decode step failed', { reason: message, sequences: items.length });
-    for (const { slot: id } of items) {
-      const slot = this.#slots[id]!;
-      const { sequence } = slot;
-      this.#release(slot);
-      // What the native cache holds of a half-done step is not known.
-      await this.#executor.truncate(id, 0);
-      slot.cached.length = 0;
-      if (sequence === undefined) continue;
-      const failure = new BugError(`The model could not compute a step: ${message}`);
-      this.#sink.failed(sequence.job.call, failure.toJSON());
-    }
+    const failure = new BugError(`The model could not compute a step: ${message}`);
+    for (const { slot } of items) await this.#fail(this.#slots[slot]!, failure);
+  }
+
+  async #fail(slot: Slot, error: HearthError): Promise<void> {
+    const { sequence } = slot;
+    this.#release(slot);
+    // What the native cache holds of a half-done step is not known.
+    await this.#executor.truncate(slot.id, 0);
+    slot.cached.length = 0;
+    if (sequence !== undefined) this.#sink.failed(sequence.job.call, error.toJSON());
   }
 }
 

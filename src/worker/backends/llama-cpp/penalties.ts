@@ -43,6 +43,11 @@ export function tokenBias(
   return { keys: Uint32Array.from(bias.keys()), values: Float32Array.from(bias.values()) };
 }
 
+/** By the request itself. */
+export function isBanned({ logitBias }: Pick<Sampling, 'logitBias'>, id: number): boolean {
+  return logitBias.some(([biased, value]) => biased === id && value <= BAN);
+}
+
 export function hasPenalties({
   frequencyPenalty,
   presencePenalty,

@@ -12,8 +12,10 @@
  */
 import {
   type EvaluationPriority,
+  type Llama,
   type LlamaContext,
   type LlamaContextSequence,
+  type LlamaGrammarEvaluationState,
   type LlamaModel,
   type PrioritizedBatchItem,
   type SequenceEvaluateOptions,
@@ -23,8 +25,18 @@ import {
 
 import type { Sampling } from '../../../core/engine.ts';
 import { RequestError } from '../../../core/errors.ts';
-import type { Executor, SamplerHistory, SequenceSampler, StepItem } from './executor.ts';
-import { nativeSeed, tokenBias } from './penalties.ts';
+import type {
+  Executor,
+  SamplerHistory,
+  SequenceSampler,
+  StepItem,
+  StepOutcome,
+} from './executor.ts';
+import type { Constraint } from './grammar/constraint.ts';
+import { NativeGrammars } from './grammar/native.ts';
+import { noToken } from './no-token.ts';
+import { hasPenalties, isBanned, nativeSeed, tokenBias } from './penalties.ts';
+import type { Vocabulary } from './vocabulary.ts';
 
 /** Cells the library keeps free per sequence before it would shift the context. */
 export const RESERVED_TOKENS = 2;
@@ -55,48 +67,79 @@ export class PublicExecutor implements Executor {
   readonly #model: LlamaModel;
   readonly #context: LlamaContext;
   readonly #sequences: readonly LlamaContextSequence[];
-  readonly #banned: () => readonly number[];
+  readonly #vocabulary: Vocabulary;
+  readonly #grammars: NativeGrammars;
 
   constructor({
+    llama,
     model,
     context,
-    endsOfGeneration,
+    vocabulary,
   }: {
+    llama: Llama;
     model: LlamaModel;
     context: LlamaContext;
-    endsOfGeneration: () => readonly number[];
+    vocabulary: Vocabulary;
   }) {
     this.#model = model;
     this.#context = context;
-    this.#banned = endsOfGeneration;
+    this.#vocabulary = vocabulary;
+    this.#grammars = new NativeGrammars(llama, model);
     this.batchTokens = context.batchSize;
     this.#sequences = Array.from({ length: context.totalSequences }, () => context.getSequence());
   }
 
-  createSampler(sampling: Sampling, history: SamplerHistory): SequenceSampler {
-    const ends = new Set(this.#banned());
-    const biased = sampling.logitBias.find(([id]) => ends.has(id));
+  createSampler(
+    sampling: Sampling,
+    history: SamplerHistory,
+    constraint?: Constraint,
+  ): SequenceSampler {
+    const biased = sampling.logitBias.find(([id]) => this.#vocabulary.isEndOfGeneration(id));
     if (biased !== undefined) {
-      throw new RequestError(
-        'unsupported_parameter',
-        `logit_bias for token ${biased[0]}, an end of generation, is not supported on this build; leave it out`,
-        { param: 'logit_bias' },
-      );
+      throw unsupportedBias(`for token ${biased[0]}, an end of generation,`);
     }
-    return new PublicSampler(this.#model, sampling, history);
+    // Where all that a grammar allows is banned, an end may be chosen before its time, and only the
+    // native objects could tell.
+    if (constraint !== undefined && sampling.logitBias.some(([id]) => isBanned(sampling, id))) {
+      throw unsupportedBias('of -100 together with response_format');
+    }
+    const bounds = constraint && { constraint, state: this.#grammars.begin(constraint.grammar) };
+    return new PublicSampler({ model: this.#model, sampling, history, bounds });
   }
 
-  step(items: readonly StepItem[]): Promise<readonly (number | undefined)[]> {
+  step(items: readonly StepItem[]): Promise<readonly StepOutcome[]> {
     return Promise.all(
-      items.map(async ({ slot, tokens, sampler }) => {
+      items.map(async (item) => {
+        const { slot, tokens, sampler } = item;
         const sequence = this.#sequences[slot]!;
-        if (sampler !== undefined) return (sampler as PublicSampler).next(sequence, slot, tokens);
+        if (sampler !== undefined) return this.#sample(sampler as PublicSampler, sequence, item);
         await sequence.evaluateWithoutGeneratingNewTokens([...tokens] as Token[], {
           evaluationPriority: priorityOf(slot),
         });
         return undefined;
       }),
     );
+  }
+
+  async #sample(
+    sampler: PublicSampler,
+    sequence: LlamaContextSequence,
+    { slot, tokens }: StepItem,
+  ): Promise<StepOutcome> {
+    const { sampling, constraint } = sampler;
+    const isBound = constraint?.isBound === true;
+    let token: number | undefined;
+    try {
+      token = await sampler.next(sequence, slot, tokens);
+    } catch (error) {
+      // The grammar does not go on with what was sampled: the library's words for it.
+      const isRefused = error instanceof Error && error.message.includes('Failed to accept token');
+      if (isBound && isRefused) return noToken(sampling, true, error);
+      throw error;
+    }
+    if (token === undefined || sampler.isBanned(token)) return noToken(sampling, isBound);
+    if (!this.#vocabulary.isEndOfGeneration(token)) constraint?.accept(token);
+    return token;
   }
 
   async truncate(slot: number, keepTokens: number): Promise<boolean> {
@@ -126,24 +169,53 @@ function priorityOf(slot: number): EvaluationPriority {
   return slot as EvaluationPriority;
 }
 
+interface Bounds {
+  readonly constraint: Constraint;
+  readonly state: LlamaGrammarEvaluationState;
+}
+
 /** One `evaluate` generator per sequence: the native sampler, and so the seed, lives inside it. */
 class PublicSampler implements SequenceSampler {
+  readonly sampling: Sampling;
   readonly #model: LlamaModel;
-  readonly #sampling: Sampling;
   readonly #history: SamplerHistory;
+  readonly #bounds: Bounds | undefined;
   #tokens: TokenGenerator | undefined;
+  #banned: readonly number[] = [];
+  #biased: TokenBias | undefined;
 
-  constructor(model: LlamaModel, sampling: Sampling, history: SamplerHistory) {
+  constructor({
+    model,
+    sampling,
+    history,
+    bounds,
+  }: {
+    model: LlamaModel;
+    sampling: Sampling;
+    history: SamplerHistory;
+    bounds: Bounds | undefined;
+  }) {
+    this.sampling = sampling;
     this.#model = model;
-    this.#sampling = sampling;
     this.#history = history;
+    this.#bounds = bounds;
   }
 
+  get constraint(): Constraint | undefined {
+    return this.#bounds?.constraint;
+  }
+
+  /** Of the token that was sampled last. */
+  isBanned(id: number): boolean {
+    return this.#banned.includes(id);
+  }
+
+  /** Undefined when there was none that it may choose. */
   async next(
     sequence: LlamaContextSequence,
     slot: number,
     tokens: readonly number[],
-  ): Promise<number> {
+  ): Promise<number | undefined> {
     const input = [...tokens] as Token[];
     let result: IteratorResult<Token, void>;
     if (this.#tokens === undefined) {
@@ -152,8 +224,7 @@ class PublicSampler implements SequenceSampler {
     } else {
       result = await this.#tokens.next(input);
     }
-    if (result.done === true) throw new Error('The sampler found no token that it may choose');
-    return result.value;
+    return result.done === true ? undefined : result.value;
   }
 
   dispose(): void {
@@ -162,7 +233,7 @@ class PublicSampler implements SequenceSampler {
   }
 
   #options(slot: number): SequenceEvaluateOptions {
-    const { temperature, topP, topK, minP, seed, repeatPenalty } = this.#sampling;
+    const { temperature, topP, topK, minP, seed, repeatPenalty } = this.sampling;
     return {
       temperature,
       topP,
@@ -180,17 +251,34 @@ class PublicSampler implements SequenceSampler {
             },
           }),
       tokenBias: () => this.#bias(),
+      // Asked for each token.
+      grammarEvaluationState: () =>
+        this.#bounds?.constraint.isBound ? this.#bounds.state : undefined,
     };
   }
 
-  /** The class leaves out ends of generation, so `ignoreEos` here means: go on after one. */
+  /** The class leaves out ends of generation: `ignoreEos` here means to go on after one, and a grammar
+   *  never comes to where a character is open and it could end. */
   #bias(): TokenBias {
+    const banned = this.constraint?.bans('straddling') ?? this.#banned;
+    const isSame = banned === this.#banned && !hasPenalties(this.sampling);
+    if (isSame && this.#biased !== undefined) return this.#biased;
+    this.#banned = banned;
     const result = TokenBias.for(this.#model);
-    const bias = tokenBias(this.#sampling, this.#history.generatedCounts, []);
+    const bias = tokenBias(this.sampling, this.#history.generatedCounts, banned);
     for (const [index, id] of (bias?.keys ?? []).entries()) {
       const logit = bias!.values[index]!;
       result.set(id as Token, logit === Number.NEGATIVE_INFINITY ? 'never' : { logit });
     }
+    this.#biased = result;
     return result;
   }
+}
+
+function unsupportedBias(which: string): RequestError {
+  return new RequestError(
+    'unsupported_parameter',
+    `logit_bias ${which} is not supported on this build; leave it out`,
+    { param: 'logit_bias' },
+  );
 }

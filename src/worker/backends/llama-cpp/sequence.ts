@@ -9,6 +9,7 @@
 import type { GenerateJob } from '../../backend.ts';
 import { TextAssembler } from '../../text/assembler.ts';
 import type { SamplerHistory, SequenceSampler } from './executor.ts';
+import type { Constraint } from './grammar/constraint.ts';
 import { REPEAT_WINDOW_TOKENS } from './penalties.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
@@ -25,6 +26,8 @@ export class Sequence implements SamplerHistory {
   /** Grows with arrival. */
   readonly order: number;
   readonly generatedCounts = new Map<number, number>();
+  /** Of a job with a grammar; it may join once it is there. */
+  constraint: Constraint | undefined;
   sampler: SequenceSampler | undefined;
   cachedTokens = 0;
   creditTokens: number;
@@ -57,6 +60,10 @@ export class Sequence implements SamplerHistory {
     );
     this.#lastTokens = prompt.slice(-REPEAT_WINDOW_TOKENS);
     this.creditTokens = job.creditTokens;
+  }
+
+  get isReady(): boolean {
+    return this.job.grammar === undefined || this.constraint !== undefined;
   }
 
   get generatedTokens(): number {

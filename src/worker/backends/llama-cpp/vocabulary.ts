@@ -12,6 +12,8 @@ const CONTROL = 3;
 const USER_DEFINED = 4;
 const BYTE = 6;
 
+const EXACT_KINDS: ReadonlySet<string> = new Set(['gpt2', 'llama', 'gemma4']);
+
 export interface VocabularySource {
   /** `gpt2`, `llama`, … as in `tokenizer.ggml.model`. */
   readonly kind: string;
@@ -62,18 +64,13 @@ export class Vocabulary {
   bytes(id: number): Uint8Array {
     const known = this.#bytes.get(id);
     if (known !== undefined) return known;
-    const bytes = this.#decode(id);
+    const bytes = this.spell(id);
     this.#bytes.set(id, bytes);
     return bytes;
   }
 
-  /** Texts that a tokenizer with specials on turns into one token. */
-  get specials(): Specials {
-    this.#specials ??= this.#findSpecials();
-    return this.#specials;
-  }
-
-  #decode(id: number): Uint8Array {
+  /** The same, and does not keep it: for those who go through all tokens. */
+  spell(id: number): Uint8Array {
     const text = this.#source.tokens[id];
     const type = this.#source.types[id];
     if (text === undefined || type === CONTROL || type === UNKNOWN) return new Uint8Array();
@@ -82,10 +79,22 @@ export class Vocabulary {
       case 'gpt2':
         return type === USER_DEFINED ? utf8(text) : byteLevel(text);
       case 'llama':
-        return utf8(text.replaceAll('▁', ' '));
+      case 'gemma4':
+        return utf8(type === USER_DEFINED ? text : text.replaceAll('▁', ' '));
       default:
         return utf8(this.#source.detokenize(id));
     }
+  }
+
+  /** `bytes` are exactly those that the native side sees; of other kinds we have a text only. */
+  get isExact(): boolean {
+    return EXACT_KINDS.has(this.#source.kind);
+  }
+
+  /** Texts that a tokenizer with specials on turns into one token. */
+  get specials(): Specials {
+    this.#specials ??= this.#findSpecials();
+    return this.#specials;
   }
 
   #findSpecials(): Specials {

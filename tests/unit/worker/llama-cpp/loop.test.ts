@@ -3,7 +3,10 @@ import { describe, expect, test } from 'vitest';
 
 import type { CallEnd, GenerateJob, SequenceTokens, Sink } from '../../../../src/worker/backend.ts';
 import type { Executor, StepItem } from '../../../../src/worker/backends/llama-cpp/executor.ts';
+import { Constraint } from '../../../../src/worker/backends/llama-cpp/grammar/constraint.ts';
+import { Spelling } from '../../../../src/worker/backends/llama-cpp/grammar/spelling.ts';
 import { StepLoop } from '../../../../src/worker/backends/llama-cpp/loop.ts';
+import { noToken } from '../../../../src/worker/backends/llama-cpp/no-token.ts';
 import { Sequence } from '../../../../src/worker/backends/llama-cpp/sequence.ts';
 import { Vocabulary } from '../../../../src/worker/backends/llama-cpp/vocabulary.ts';
 import { GREEDY } from '../../../support/greedy.ts';
@@ -17,6 +20,8 @@ class CountingExecutor implements Executor {
   readonly kept: [slot: number, keepTokens: number][] = [];
   disposed = 0;
   failNext = false;
+  /** In this slot nothing is left to choose from, the next time. */
+  noTokenIn: number | undefined;
   canForgetPart = true;
   threads = 1;
   isStepping = false;
@@ -43,9 +48,14 @@ class CountingExecutor implements Executor {
       throw new Error('no memory');
     }
     this.steps.push(items);
-    return items.map(({ tokens, sampler }) =>
-      sampler === undefined ? undefined : (tokens.at(-1)! + 1) % VOCABULARY_SIZE,
-    );
+    return items.map(({ slot, tokens, sampler }) => {
+      if (sampler === undefined) return undefined;
+      if (slot === this.noTokenIn) {
+        this.noTokenIn = undefined;
+        return noToken({ logitBias: [] }, true);
+      }
+      return (tokens.at(-1)! + 1) % VOCABULARY_SIZE;
+    });
   }
 
   async truncate(slot: number, keepTokens: number) {
@@ -128,16 +138,21 @@ function setUp({ slots = 2 } = {}) {
   const sink = new Recorder();
   const loop = new StepLoop(executor, { slots, sink });
   let order = 0;
-  const add = (call: number, prompt: readonly number[], overrides: Partial<GenerateJob> = {}) =>
-    loop.add(
-      new Sequence({
-        job: job(call, overrides),
-        prompt,
-        order: ++order,
-        vocabulary,
-        contextTokens: 64,
-      }),
-    );
+  const add = (
+    call: number,
+    prompt: readonly number[],
+    overrides: Partial<GenerateJob> = {},
+    constraint?: Promise<Constraint>,
+  ) => {
+    const sequence = new Sequence({
+      job: job(call, overrides),
+      prompt,
+      order: ++order,
+      vocabulary,
+      contextTokens: 64,
+    });
+    loop.add(sequence, constraint);
+  };
   return { executor, sink, loop, add };
 }
 
@@ -292,6 +307,39 @@ describe('StepLoop', () => {
     add(2, [20]);
     await sink.until(() => sink.ends.has(2));
     expect(sink.ends.get(2)).toMatchObject({ reason: 'length' });
+    await loop.close();
+  });
+
+  test('MX-004 a call without a token to choose fails alone, and its slot is empty', async () => {
+    const { executor, sink, loop, add } = setUp();
+    add(1, [5], { maxTokens: 20 });
+    add(2, [20], { maxTokens: 20 });
+    await sink.until(() => sink.idsOf(1).length > 1 && sink.idsOf(2).length > 1);
+    executor.noTokenIn = 1;
+    await sink.until(() => sink.ends.size === 2);
+    expect(sink.ends.get(1)).toMatchObject({ reason: 'length', generatedTokens: 20 });
+    expect(sink.ends.get(2)).toEqual({ code: 'unsupported_parameter' });
+    expect(executor.kept).toContainEqual([1, 0]);
+    expect(executor.disposed).toBe(2);
+    await loop.close();
+  });
+
+  test('MX-004 others pass a call whose constraint is not there yet, and it can be cancelled', async () => {
+    const { sink, loop, add } = setUp({ slots: 1 });
+    const grammar = { hash: '0'.repeat(64), text: 'root ::= "a"' };
+    const { promise, resolve } = Promise.withResolvers<Constraint>();
+    add(1, [5], { grammar }, promise);
+    add(2, [5], { grammar }, promise);
+    add(3, [20]);
+    await sink.until(() => sink.ends.has(3));
+    expect(sink.acceptedCalls.has(1)).toBe(false);
+    expect(loop.stats()).toMatchObject({ waiting: 2 });
+    loop.cancel(2);
+    await sink.until(() => sink.ends.has(2));
+    expect(sink.ends.get(2)).toMatchObject({ reason: 'cancelled' });
+    resolve(new Constraint(grammar, await Spelling.read(vocabulary)));
+    await sink.until(() => sink.ends.has(1));
+    expect(sink.ends.get(1)).toMatchObject({ reason: 'length' });
     await loop.close();
   });
 

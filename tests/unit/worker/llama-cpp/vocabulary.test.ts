@@ -41,6 +41,16 @@ describe('Vocabulary', () => {
     expect([...v.bytes(1)]).toEqual([0xe2]);
   });
 
+  test('what a model file defines for its users stands for itself, with ▁ and all', () => {
+    const v = vocabulary('llama', [['a▁b', USER_DEFINED]]);
+    expect(text(v.bytes(0))).toBe('a▁b');
+  });
+
+  test('the bytes are exactly the native ones, or it is known that they may not be', () => {
+    expect(vocabulary('gemma4', [['▁the', NORMAL]]).isExact).toBe(true);
+    expect(vocabulary('bert', [['##ing', NORMAL]]).isExact).toBe(false);
+  });
+
   test('control tokens are not for the reader, user-defined ones are', () => {
     const v = vocabulary('gpt2', [
       ['<|im_end|>', CONTROL],

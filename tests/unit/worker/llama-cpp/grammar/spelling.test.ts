@@ -1,0 +1,94 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+
+import { Spelling } from '../../../../../src/worker/backends/llama-cpp/grammar/spelling.ts';
+import {
+  advanceUtf8,
+  UTF8_STATES,
+  type Utf8State,
+  WHOLE,
+} from '../../../../../src/worker/backends/llama-cpp/grammar/utf8.ts';
+
+function spell(tokens: readonly (readonly number[])[], ends: readonly number[] = []) {
+  return Spelling.read({
+    size: tokens.length,
+    spell: (id) => Uint8Array.from(tokens[id]!),
+    isEndOfGeneration: (id) => ends.includes(id),
+  });
+}
+
+const past = (...bytes: number[]) => advanceUtf8(WHOLE, Uint8Array.from(bytes))!;
+
+/** What llama.cpp's grammars look at: how many continuation bytes there are, and nothing of them. */
+function nativeTakes({ needed }: Utf8State, token: readonly number[]): boolean {
+  const other = token.findIndex((byte) => (byte & 0xc0) !== 0x80);
+  const lead = other < 0 ? token.length : other;
+  return other < 0 ? lead <= needed : lead === needed;
+}
+
+const token = fc.array(
+  fc.oneof(fc.constantFrom(0x41, 0x80, 0x9f, 0xa0, 0xbf, 0xe0, 0xed, 0xf0, 0xf4), fc.nat(255)),
+  { minLength: 1, maxLength: 5 },
+);
+
+describe('Spelling, MX-004', () => {
+  test('what is not banned and has the right number of bytes keeps the text valid', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(token, { minLength: 1, maxLength: 20 }),
+        fc.constantFrom(...UTF8_STATES),
+        async (tokens, state) => {
+          const spelling = await spell(tokens);
+          const bans = new Set(spelling.bans(state, 'ends'));
+          for (const [id, bytes] of tokens.entries()) {
+            const isValid = advanceUtf8(state, Uint8Array.from(bytes)) !== undefined;
+            const isTaken = nativeTakes(state, bytes) && !bans.has(id);
+            if (isTaken) expect(isValid).toBe(true);
+            // And nothing is banned that may follow.
+            if (isValid && !bytes.includes(0)) expect(bans.has(id)).toBe(false);
+          }
+        },
+      ),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test('control tokens and U+0000 are banned for good, ends only inside a character', async () => {
+    const spelling = await spell([[0x61], [], [], [0x61, 0, 0x62], [0xc3]], [2]);
+    expect(spelling.bans(WHOLE, 'ends')).toEqual([1, 3]);
+    expect(spelling.bans(past(0xc3), 'ends')).toEqual([1, 2, 3]);
+  });
+
+  test('where ends cannot be banned, the tokens are after which one could come too early', async () => {
+    const spelling = await spell([[0x61], [], [0x61, 0xc3], [0xc3], [0xa9]], [1]);
+    expect(spelling.bans(WHOLE, 'straddling')).toEqual([2]);
+    expect(spelling.bans(past(0xc3), 'straddling')).toEqual([2]);
+  });
+
+  test('the list is the same as long as the state is', async () => {
+    const spelling = await spell([[0x61], [0xe0], [0x80], [0xa0]]);
+    expect(spelling.bans(past(0xe0), 'ends')).toBe(spelling.bans(past(0xe0), 'ends'));
+    expect(spelling.bans(past(0xe0), 'ends')).toEqual([2]);
+    expect(spelling.bans(past(0xed), 'ends')).toEqual([3]);
+  });
+
+  test('finds tokens that go on after a byte', async () => {
+    const spelling = await spell([[0x3e], [], [0x3e, 0x0a], [0x61], [0x61, 0x3e, 0x3e, 0x62]]);
+    expect(spelling.holding(0x3e)).toEqual([2, 4]);
+    expect([...spelling.bytes(4)]).toEqual([0x61, 0x3e, 0x3e, 0x62]);
+  });
+
+  test('others run while a large vocabulary is read', async () => {
+    let isRead = false;
+    let turns = 0;
+    const count = () => {
+      if (isRead) return;
+      turns++;
+      setImmediate(count);
+    };
+    setImmediate(count);
+    await spell(Array.from({ length: 20_000 }, () => [0x61, 0x62]));
+    isRead = true;
+    expect(turns).toBeGreaterThan(5);
+  });
+});
