@@ -12,12 +12,14 @@ import { listen } from '../src/api/server.ts';
 import { createLog } from '../src/cli/log.ts';
 import { systemClock } from '../src/core/clock.ts';
 import { openGate } from '../src/core/gate.ts';
+import { DirectCompiler } from '../tests/support/direct-compiler.ts';
 import { ScriptedEngine } from '../tests/support/scripted-engine.ts';
 import { noOperator } from '../tests/support/scripted-operator.ts';
 
 const log = createLog({ level: 'info' }, { isTerminal: false });
 const ports = new Set<number>();
 const app = createApp({
+  compiler: new DirectCompiler(),
   engine: new ScriptedEngine({ keeps: false }),
   gate: openGate,
   operator: noOperator,

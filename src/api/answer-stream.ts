@@ -12,6 +12,7 @@
 import { type HearthError, toHearthError } from '../core/errors.ts';
 import { type AnswerFormat, type Head, UsageSum, usageBody } from './answer-format.ts';
 import type { Call } from './call.ts';
+import type { Constrained } from './constrained.ts';
 import { errorBody, statusOf } from './error-response.ts';
 import type { FeedEvent } from './event-feed.ts';
 import type { Exchange } from './exchange.ts';
@@ -28,6 +29,7 @@ interface StreamOptions {
   readonly head: Head;
   readonly format: AnswerFormat;
   readonly includeUsage: boolean;
+  readonly constrained: Constrained | undefined;
 }
 
 export class AnswerStream implements SseSource {
@@ -37,6 +39,9 @@ export class AnswerStream implements SseSource {
   readonly #chunkHead: object;
   readonly #chunkTail: { readonly usage?: null };
   readonly #includeUsage: boolean;
+  readonly #constrained: Constrained | undefined;
+  /** Of answers that are looked at when they are finished. */
+  readonly #texts = new Map<number, string>();
   readonly #total = new UsageSum();
   /** Choices whose first piece has been sent. */
   readonly #begun = new Set<number>();
@@ -49,11 +54,12 @@ export class AnswerStream implements SseSource {
   #waiting: string | undefined = 'waiting';
   #isComplete = false;
 
-  constructor({ exchange, call, head, format, includeUsage }: StreamOptions) {
+  constructor({ exchange, call, head, format, includeUsage, constrained }: StreamOptions) {
     this.#exchange = exchange;
     this.#call = call;
     this.#format = format;
     this.#includeUsage = includeUsage;
+    this.#constrained = constrained;
     this.#chunkHead = {
       id: head.id,
       object: format.chunkObject,
@@ -154,10 +160,13 @@ export class AnswerStream implements SseSource {
     }
     if (event.type === 'delta') {
       const text = await this.#merged(index, event.text);
+      if (this.#constrained) this.#texts.set(index, (this.#texts.get(index) ?? '') + text);
       return this.#begin(index, text);
     }
     if (event.type === 'finished') {
-      return this.#begin(index, '') + this.#chunk(this.#format.closing(index, event.reason));
+      const text = this.#texts.get(index) ?? '';
+      const reason = (await this.#constrained?.settle(text, event)) ?? event.reason;
+      return this.#begin(index, '') + this.#chunk(this.#format.closing(index, reason));
     }
     return '';
   }

@@ -5,7 +5,7 @@
  * Until the headers of a stream are out a failure is a status. They go out at the first token or
  * after `waitingHeaderMs`, whichever is first; from then on a failure is an event (`AnswerStream`).
  */
-import type { FinishReason } from '../core/engine.ts';
+import type { FinishReason, GenerationEvent } from '../core/engine.ts';
 import { RequestError } from '../core/errors.ts';
 import { mayUse } from '../core/gate.ts';
 import { atMost } from '../core/priority.ts';
@@ -13,6 +13,7 @@ import { type AnswerFormat, type Head, UsageSum, usageBody } from './answer-form
 import { AnswerStream } from './answer-stream.ts';
 import { type JsonObject, readJson } from './body.ts';
 import { Call } from './call.ts';
+import { Constrained } from './constrained.ts';
 import type { Exchange } from './exchange.ts';
 import type { ParseContext, Parsed } from './params/parse.ts';
 import { SSE_CONTENT_TYPE, SSE_HEADERS, sseStream } from './sse.ts';
@@ -45,16 +46,24 @@ export async function answer(
     created: nowS(),
     model: parsed.model.name,
   };
-  const call = new Call({ exchange, ...parsed, priority });
+  const constrained = parsed.constraint && (await Constrained.compile(exchange, parsed.constraint));
+  const requests = parsed.requests.map((request) => ({
+    ...request,
+    ...(constrained === undefined ? {} : { grammar: constrained.grammar }),
+  }));
+  const call = new Call({ exchange, ...parsed, requests, priority });
   let isHandedOver = false;
   try {
-    if (!parsed.stream) return await whole({ exchange, call, head, format, parsed });
+    if (!parsed.stream) {
+      return await whole({ exchange, call, head, format, count: requests.length, constrained });
+    }
     const source = new AnswerStream({
       exchange,
       call,
       head,
       format,
       includeUsage: parsed.includeUsage,
+      constrained,
     });
     await source.opened(settings.waitingHeaderMs);
     isHandedOver = true;
@@ -84,29 +93,42 @@ interface Whole {
   readonly call: Call;
   readonly head: Head;
   readonly format: AnswerFormat;
-  readonly parsed: Parsed;
+  /** Choices. */
+  readonly count: number;
+  readonly constrained: Constrained | undefined;
 }
 
-async function whole({ exchange, call, head, format, parsed }: Whole): Promise<Response> {
-  const texts = parsed.requests.map(() => '');
-  const reasons: FinishReason[] = parsed.requests.map(() => 'stop');
+type Finished = Extract<GenerationEvent, { type: 'finished' }>;
+
+async function whole(options: Whole): Promise<Response> {
+  const { exchange, call, head, format, count, constrained } = options;
+  const echoes: string[] = Array.from({ length: count }, () => '');
+  const texts = [...echoes];
+  const ends = new Map<number, Finished>();
   const total = new UsageSum();
   for (;;) {
     const next = await call.feed.take();
     if (next === undefined) break;
     const { index, event } = next;
     if (event.type === 'delta') texts[index] += event.text;
-    else if (event.type === 'started') texts[index] += event.promptText ?? '';
-    else if (event.type === 'finished') reasons[index] = event.reason;
+    else if (event.type === 'started') echoes[index] = event.promptText ?? '';
+    else if (event.type === 'finished') ends.set(index, event);
     else if (event.type === 'done') total.add(event.usage);
   }
   exchange.usage = total.usage;
+  const reasons: FinishReason[] = [];
+  for (const [index, text] of texts.entries()) {
+    const end = ends.get(index) ?? { reason: 'stop' };
+    reasons.push((await constrained?.settle(text, end)) ?? end.reason);
+  }
   return exchange.json(200, {
     id: head.id,
     object: format.object,
     created: head.created,
     model: head.model,
-    choices: texts.map((text, index) => format.choice(index, text, reasons[index]!)),
+    choices: texts.map((text, index) =>
+      format.choice(index, echoes[index] + text, reasons[index]!),
+    ),
     usage: usageBody(total.usage),
   });
 }

@@ -3,6 +3,7 @@ import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 
 import type { Clock } from '../core/clock.ts';
+import type { ConstraintCompiler } from '../core/constraint.ts';
 import type { Controls } from '../core/controls.ts';
 import type { Engine } from '../core/engine.ts';
 import type { Gate } from '../core/gate.ts';
@@ -34,6 +35,7 @@ export interface ApiSettings {
 
 export interface ApiDeps {
   readonly engine: Engine;
+  readonly compiler: ConstraintCompiler;
   readonly gate: Gate;
   /** Of the admin application. */
   readonly operator: Operator;

@@ -13,6 +13,7 @@ export const STATUS = {
   invalid_type: 400,
   invalid_value: 400,
   unsupported_parameter: 400,
+  unsupported_schema: 400,
   invalid_priority: 400,
   context_length_exceeded: 400,
   invalid_api_key: 401,

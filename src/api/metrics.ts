@@ -9,6 +9,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
+import type { Constraint, Verdict } from '../core/constraint.ts';
 import type { ModelState, Usage } from '../core/engine.ts';
 import type { Latency } from '../core/latency.ts';
 import type { ArenaFallback, Observer, Outcome, WorkerVitals } from '../core/observer.ts';
@@ -39,6 +40,9 @@ const LAG_PERCENTILES = [
 const REJECT_REASONS = ['rate_limited', 'queue_full', 'draining', 'model_failed'] as const;
 const RESTART_REASONS = ['worker_crashed', 'worker_hung', 'worker_protocol'] as const;
 const ARENA_REASONS: readonly ArenaFallback[] = ['unavailable', 'full', 'disk_full'];
+const VERDICTS: readonly Verdict['verdict'][] = ['valid', 'invalid', 'unchecked'];
+
+export type CompileOutcome = 'compiled' | 'refused' | 'failed';
 
 export interface MetricFacts {
   readonly name: string;
@@ -122,6 +126,22 @@ export class Metrics implements Observer {
     'arena_fallbacks_total',
     'Large prompts that could not go through shared memory',
     ['reason'],
+  );
+
+  readonly #constraints = this.#counter(
+    'constraints_total',
+    'Schemas, patterns and grammars that answers were to keep to',
+    ['kind', 'outcome'],
+  );
+  readonly #compileTime = this.#histogram(
+    'constraint_compile_seconds',
+    'Time to a grammar or a refusal, waiting included',
+    [],
+  );
+  readonly #finalChecks = this.#counter(
+    'final_checks_total',
+    'Finished answers that were compared with what was asked for',
+    ['verdict'],
   );
 
   /** Since the last scrape: an average over days would hide every stall. */
@@ -313,6 +333,15 @@ export class Metrics implements Observer {
     this.#arenaFallbacks.inc({ reason });
   }
 
+  constraintCompiled(kind: Constraint['kind'], outcome: CompileOutcome, ms: number): void {
+    this.#constraints.inc({ kind, outcome });
+    this.#compileTime.observe(ms / 1000);
+  }
+
+  finalCheck(verdict: Verdict['verdict']): void {
+    this.#finalChecks.inc({ verdict });
+  }
+
   /** Its counters stay: what it did is done. */
   modelRemoved(model: string): void {
     for (const state of STATES) this.#workerState.remove({ model, state });
@@ -329,6 +358,7 @@ export class Metrics implements Observer {
     }
     for (const reason of RESTART_REASONS) this.#restarts.inc({ reason }, 0);
     for (const reason of ARENA_REASONS) this.#arenaFallbacks.inc({ reason }, 0);
+    for (const verdict of VERDICTS) this.#finalChecks.inc({ verdict }, 0);
   }
 
   #counter(name: string, help: string, labelNames: readonly string[]): Counter {

@@ -31,6 +31,7 @@ import { toHeartbeat } from '../orchestrator/replica/worker-process.ts';
 import { arenaFolders } from './arena-folders.ts';
 import type { CliContext } from './context.ts';
 import { workerEnvironment } from './environment.ts';
+import { LazyCompiler } from './lazy-compiler.ts';
 import { LiveSettings, type LiveSettingsOptions } from './live-settings.ts';
 import type { ModelListener } from './model-events.ts';
 import { openKeys } from './open-keys.ts';
@@ -95,6 +96,20 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       }),
   );
 
+  let { bodyMaxBytes } = limits;
+  const constraintLimits = {
+    schemaMaxBytes: limits.schemaMaxBytes,
+    schemaMaxDepth: limits.schemaMaxDepth,
+  };
+  const compiler = new LazyCompiler({
+    register: registry,
+    environment,
+    heartbeat: toHeartbeat(worker),
+    limits: constraintLimits,
+    clock: systemClock,
+    log,
+  });
+
   const open: HttpServer[] = [];
   let started: Orchestrator | undefined;
   try {
@@ -140,7 +155,6 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     metrics.orphansEnded(orphans);
     await orchestrator.start();
 
-    let { bodyMaxBytes } = limits;
     const controls =
       live &&
       new LiveSettings({
@@ -150,6 +164,8 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
           const { queueDepthWarn } = newer;
           orchestrator.setLimits({ limits: newer, queueDepthWarn, rateLimits: newerRates });
           bodyMaxBytes = newer.bodyMaxBytes;
+          const { schemaMaxBytes, schemaMaxDepth } = newer;
+          Object.assign(constraintLimits, { schemaMaxBytes, schemaMaxDepth });
         },
         setModels: (newer) => {
           orchestrator.setModels(newer);
@@ -169,6 +185,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       const ports = new Set<number>();
       const app = create({
         engine: orchestrator,
+        compiler,
         gate,
         operator: orchestrator,
         drain: () => process.kill(process.pid, 'SIGTERM'),
@@ -215,7 +232,9 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
         closing ??= Promise.all([
           orchestrator.close(),
           ...open.map((one) => one.close(worker.drainTimeoutMs + LAST_BYTES_MS)),
-        ]).then(() => held.dispose());
+        ])
+          .then(() => compiler.close())
+          .then(() => held.dispose());
         return closing;
       },
       destroy: async (reason) => {
@@ -223,6 +242,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
         // A close that is under way keeps its longer deadline; nobody waits for it any more.
         const closed = Promise.all(open.map((one) => one.close(LAST_BYTES_MS)));
         await Promise.race([closed, sleep(LAST_BYTES_MS, undefined, { ref: false })]);
+        await compiler.close();
         held.dispose();
       },
     };
@@ -230,6 +250,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     for (const child of prespawned.values()) child.kill();
     await started?.destroy(error instanceof Error ? error : new Error(String(error)));
     await Promise.all(open.map((one) => one.close(0)));
+    await compiler.close();
     held.dispose();
     throw error;
   }

@@ -268,6 +268,18 @@ export const SECTIONS = {
         .max(1_073_741_824)
         .default(33_554_432)
         .describe('Largest request body, after decoding.'),
+      schema_max_bytes: z
+        .int()
+        .min(1024)
+        .max(16_777_216)
+        .default(65_536)
+        .describe('Largest schema, pattern or grammar that an answer may have to keep to.'),
+      schema_max_depth: z
+        .int()
+        .min(1)
+        .max(64)
+        .default(20)
+        .describe('Most schemas inside of schemas; one that nests deeper is refused.'),
       memory_budget_bytes: byTier(
         z
           .int()

@@ -61,6 +61,8 @@ export interface Config {
   };
   readonly limits: {
     readonly bodyMaxBytes: number;
+    readonly schemaMaxBytes: number;
+    readonly schemaMaxDepth: number;
     readonly memoryBudgetBytes: number;
     readonly queueDepthMax: number;
     readonly queueDepthHighSpare: number;
@@ -146,6 +148,8 @@ export function toConfig(
     },
     limits: {
       bodyMaxBytes: limits.body_max_bytes,
+      schemaMaxBytes: limits.schema_max_bytes,
+      schemaMaxDepth: limits.schema_max_depth,
       memoryBudgetBytes: filled(limits.memory_budget_bytes),
       queueDepthMax: limits.queue_depth_max,
       queueDepthHighSpare: limits.queue_depth_high_spare,

@@ -50,6 +50,13 @@ export const CATALOGUE = {
     means: 'The parameter is known, and this server or model cannot honour it.',
     remedy: 'Leave the parameter out or send its neutral value; nothing is silently ignored.',
   },
+  unsupported_schema: {
+    who: 'request',
+    means:
+      'The answer that is asked for cannot be enforced; the message names the keyword and where it stands.',
+    remedy:
+      'Change the keyword that the message names; `hearth schema explain FILE` shows what holds.',
+  },
   invalid_priority: {
     who: 'request',
     means: '`X-Priority` or `priority` is not high, normal, low, 0, 1 or 2.',

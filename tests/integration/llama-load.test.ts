@@ -4,11 +4,22 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 
+import { EMBER_FILE } from '../../src/models/ember.ts';
 import { CORRUPTIONS, type CorruptionName, writeCorruptGguf } from '../support/corrupt-gguf.ts';
 import { WorkerClient } from '../support/worker-client.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'hearth-corrupt-'));
 afterAll(() => rmSync(folder, { recursive: true }));
+
+test.skipIf(process.platform !== 'linux')(
+  'the library is opened without a trial of its binary in a process of its own',
+  async () => {
+    const worker = WorkerClient.spawn('llama-cpp');
+    const { loadMs } = await worker.load({ path: EMBER_FILE, slots: 1 });
+    expect(Object.keys(loadMs)).toContain('library');
+    await worker.stop();
+  },
+);
 
 describe('llama-cpp refuses', () => {
   test.each(Object.keys(CORRUPTIONS) as CorruptionName[])('%s', async (name) => {

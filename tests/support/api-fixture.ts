@@ -5,6 +5,7 @@ import { Metrics } from '../../src/api/metrics.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { type Gate, openGate } from '../../src/core/gate.ts';
 import type { Log, LogFields } from '../../src/core/log.ts';
+import { DirectCompiler } from './direct-compiler.ts';
 import { ScriptedControls } from './scripted-controls.ts';
 import { ScriptedEngine, type ScriptedEngineOptions } from './scripted-engine.ts';
 import { ScriptedOperator } from './scripted-operator.ts';
@@ -46,6 +47,7 @@ export function makeApi(
   let ids = 0;
   const deps: ApiDeps = {
     engine,
+    compiler: new DirectCompiler(),
     gate,
     operator,
     drain: () => operator.told.push('drain'),

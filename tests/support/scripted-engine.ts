@@ -21,6 +21,8 @@ export interface Script {
   /** The answer, one delta each. */
   readonly pieces?: readonly string[];
   readonly reason?: FinishReason;
+  /** The stop string that ended it. */
+  readonly stop?: string;
   readonly promptTokens?: number;
   readonly cachedTokens?: number;
   /** Thrown by `submit`. */
@@ -142,7 +144,7 @@ async function* run(script: Script, submitted: Submitted): AsyncGenerator<Genera
     }
     if (script.fails !== undefined) throw script.fails;
     if (script.hangs === true) await new Promise<never>(() => {});
-    yield { type: 'finished', choice: 0, reason };
+    yield { type: 'finished', choice: 0, reason, stop: script.stop };
     submitted.ended = 'done';
     yield {
       type: 'done',

@@ -6,12 +6,13 @@
  *         model, then what needs the model's facts.
  */
 import type * as z from 'zod';
-
+import type { AskedConstraint } from '../../core/constraint.ts';
 import type { GenerationRequest, ModelInfo, Prompt } from '../../core/engine.ts';
 import { RequestError } from '../../core/errors.ts';
 import type { Priority } from '../../core/priority.ts';
 import type { JsonObject } from '../body.ts';
 import { shown } from '../shown.ts';
+import { refuseIgnoreEos, toConstraint } from './constraint.ts';
 import type { UnsupportedTable } from './known.ts';
 import { toPriority } from './priority.ts';
 import { type SharedFields, toSampling, toStops } from './sampling.ts';
@@ -41,6 +42,8 @@ export interface Parsed {
   readonly model: ModelInfo;
   /** One per choice, in order. They share everything but the prompt. */
   readonly requests: readonly GenerationRequest[];
+  /** What every one of the answers must be. */
+  readonly constraint: AskedConstraint | undefined;
   readonly priority: Priority;
   readonly affinity: string | undefined;
   readonly keepAliveMs: number | undefined;
@@ -70,6 +73,7 @@ export function parseGeneration<T extends z.ZodObject>(
     if (!STREAM_OPTIONS.has(name)) ignored.push(`stream_options.${name}`);
   }
 
+  const constraint = toConstraint(shared, ignored);
   const model = findModel(models, shared.model);
   const prompts = route.toPrompts(typed, model, ignored);
   if (strict) refuseUnheardOf(ignored);
@@ -80,8 +84,10 @@ export function parseGeneration<T extends z.ZodObject>(
     stops: toStops(shared.stop),
     ...(route.echo(typed) ? { echo: true } : {}),
   };
+  if (constraint !== undefined) refuseIgnoreEos(common.sampling.ignoreEos, constraint);
   return {
     model,
+    constraint,
     requests: prompts.map((prompt) => ({ ...common, prompt })),
     priority,
     affinity: shared.prompt_cache_key ?? undefined,

@@ -11,6 +11,7 @@ import * as z from 'zod';
 
 import type { ModelInfo, Sampling } from '../../core/engine.ts';
 import { RequestError } from '../../core/errors.ts';
+import { CONSTRAINT_FIELDS } from './constraint.ts';
 import { HARMLESS } from './known.ts';
 
 const INT32_MAX = 2 ** 31 - 1;
@@ -39,6 +40,7 @@ const stopString = z.string().min(1).max(STOP_CHARACTERS_MAX);
 
 export const SAMPLING_FIELDS = {
   ...HARMLESS,
+  ...CONSTRAINT_FIELDS,
   model: z.string().min(1).meta({ description: 'A name from `GET /v1/models`.' }),
   temperature: numberFrom(0, 2).nullish().meta({ description: '0 is greedy.' }),
   top_p: numberFrom(0, 1).nullish().meta({ description: '1 is off.' }),

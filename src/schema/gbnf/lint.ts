@@ -40,6 +40,9 @@ export const LINT_LIMITS: LintLimits = {
   comparisons: 50_000_000,
 };
 
+/** What we print ourselves is not ambiguous, so that more of it is borne. */
+const OWN_LIMITS = { rules: 100_000, elements: 1_000_000, stacks: LINT_LIMITS.stacks };
+
 /** Of the engine's check for left recursion, which runs by recursion and in no bounded time. */
 const CHECK_CALLS = 1_000_000;
 const CHECK_DEPTH = 5_000;
@@ -69,6 +72,11 @@ export function lintGrammar(text: string, limits: LintLimits = LINT_LIMITS): Gra
   refuseCosts(grammar, limits);
   refuseGrowth(grammar, limits);
   return grammar;
+}
+
+/** For a grammar of our own, which is right by construction and may still cost too much. */
+export function assertAffordable(text: string): void {
+  refuseCosts(parseGrammar(text), OWN_LIMITS);
 }
 
 function refuseOddities({ oddities }: Grammar): void {
@@ -133,7 +141,10 @@ function* reachable(grammar: Grammar): Generator<readonly [rule: number, positio
   }
 }
 
-function refuseCosts(grammar: Grammar, limits: LintLimits): void {
+function refuseCosts(
+  grammar: Grammar,
+  limits: Pick<LintLimits, 'rules' | 'elements' | 'stacks'>,
+): void {
   if (grammar.names.length > limits.rules || grammar.storedElements > limits.elements) {
     throw new GrammarError(
       `The grammar has ${grammar.names.length} rules and ${grammar.storedElements} elements when its repeats are written out, of at most ${limits.rules} and ${limits.elements}`,

@@ -2,7 +2,7 @@
 import { countedGrammar } from '../automata/counted-class.ts';
 import type { Dfa } from '../automata/dfa.ts';
 import type { Grammar } from '../automata/grammar-expression.ts';
-import { toGbnf } from '../automata/to-gbnf.ts';
+import { type TextContext, toGbnf } from '../automata/to-gbnf.ts';
 import { toGrammar } from '../automata/to-grammar.ts';
 import type { NumberSet } from '../ir/numbers.ts';
 import type { StringSet } from '../ir/strings.ts';
@@ -13,13 +13,17 @@ export function printNumbers(set: NumberSet, rules: Rules): Part {
   return print(name, [fromAutomaton(set.dfa, name)], 'raw', rules);
 }
 
-/** What stands between the quotes. */
-export function printStrings(set: StringSet, rules: Rules): Part {
+/** `json-string`: what stands between the quotes. */
+export function printStrings(
+  set: StringSet,
+  rules: Rules,
+  context: TextContext = 'json-string',
+): Part {
   const name = rules.reserve('string');
   const grammars = set.parts.map((part, at) =>
     part.kind === 'automaton' ? fromAutomaton(part.dfa, `${name}-${at}`) : countedGrammar(part),
   );
-  return print(name, grammars, 'json-string', rules);
+  return print(name, grammars, context, rules);
 }
 
 function fromAutomaton(dfa: Dfa, name: string): Grammar {
@@ -29,7 +33,7 @@ function fromAutomaton(dfa: Dfa, name: string): Grammar {
 function print(
   name: string,
   grammars: readonly Grammar[],
-  context: 'raw' | 'json-string',
+  context: TextContext,
   rules: Rules,
 ): Part {
   const roots = grammars.map((grammar, at) => {

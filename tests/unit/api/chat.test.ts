@@ -350,12 +350,6 @@ describe('chat, bad input', () => {
       'unsupported_parameter',
       'tools',
     ],
-    [
-      'json',
-      { response_format: { type: 'json_object' } },
-      'unsupported_parameter',
-      'response_format',
-    ],
     ['logprobs', { logprobs: true }, 'unsupported_parameter', 'logprobs'],
     ['store', { store: true }, 'unsupported_parameter', 'store'],
     ['audio', { modalities: ['text', 'audio'] }, 'unsupported_parameter', 'modalities'],

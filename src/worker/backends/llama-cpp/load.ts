@@ -10,7 +10,6 @@ import { stat } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import {
   GgufInsights,
-  getLlama,
   type Llama,
   type LlamaContext,
   LlamaLogLevel,
@@ -24,6 +23,7 @@ import { ChatTemplate } from '../../prompt/render.ts';
 import { AddonExecutor, addonMismatch } from './addon.ts';
 import type { Executor } from './executor.ts';
 import { assertGgufHeader } from './header.ts';
+import { openLibrary } from './library.ts';
 import { inSlotOrder, PublicExecutor, RESERVED_TOKENS } from './public.ts';
 import { Vocabulary } from './vocabulary.ts';
 
@@ -93,9 +93,9 @@ export async function loadLlama(
       loadMs[name] = now - last;
       last = now;
     };
-    const llama = await getLlama(libraryOptions(spec, logger));
+    const { llama, isDirect } = await openLibrary(libraryOptions(spec, logger));
     opened.push(llama);
-    lap('library');
+    lap(isDirect ? 'library' : 'libraryAndTrial');
     const model = await llama.loadModel({
       modelPath: spec.path,
       onLoadProgress: onProgress,

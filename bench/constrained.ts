@@ -1,0 +1,291 @@
+/**
+ * `npm run bench -- constrained`: what a grammar costs, over HTTP on SmolLM2: the same prompts answered freely
+ * and under three constraints that need more tokens than they get, at 1 and 4 streams, beside llama-server with
+ * the same schemas. Then a fuzzer: answers of a model with random weights under the schemas of MaskBench, and of
+ * SmolLM2 under a hundred of them; every finished one has to validate.
+ *
+ * Bars    constrained ≥ 0.85 × of free at 1 and 4 streams; no finished answer that does not validate.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { runLoad } from '../src/cli/bench/load.ts';
+import { summarise } from '../src/cli/bench/summary.ts';
+import { FinalCheck } from '../src/worker/compiler/final-check.ts';
+import { modelFile } from './lib/models.ts';
+import type { BenchOptions } from './lib/options.ts';
+import {
+  assertAnswered,
+  completionBody,
+  freshPrompt,
+  freshRandom,
+  inTurns,
+  type Pair,
+  REQUEST_LIMIT_MS,
+  startPair,
+} from './lib/pair.ts';
+import { ensurePeer } from './lib/peer-build.ts';
+import { Report, ROOT } from './lib/report.ts';
+import { type Server, startHearth } from './lib/servers.ts';
+import { pairedRatio, showSpread, spreadOf } from './lib/stats.ts';
+
+const PROMPT_TOKENS = 64;
+const GENERATED_TOKENS = 96;
+const REQUESTS_MIN = 6;
+const STREAMS = [1, 4];
+const SHARE_MIN = 0.85;
+const NO_TARGETS = { ttftMs: Number.POSITIVE_INFINITY, tpotMs: Number.POSITIVE_INFINITY };
+
+const ARCHIVE = join(ROOT, '../shared/data/maskbench.tar.xz');
+const FUZZED = { random: { schemas: 500, seeds: 4 }, smollm2: { schemas: 100, seeds: 1 } };
+const FUZZ_TOKENS = 256;
+const FUZZ_STREAMS = 4;
+const SEED_STEP = 7919;
+
+/** None of them can be complete within the tokens that are asked for. */
+const SCHEMAS: Readonly<Record<string, object>> = {
+  'list of records': {
+    type: 'array',
+    minItems: 200,
+    items: {
+      type: 'object',
+      properties: {
+        name: { type: 'string', minLength: 3, maxLength: 40 },
+        age: { type: 'integer', minimum: 0, maximum: 150 },
+        kind: { enum: ['person', 'animal', 'thing'] },
+      },
+      required: ['name', 'age', 'kind'],
+      additionalProperties: false,
+    },
+  },
+  'one long text': { type: 'string', minLength: 2_000 },
+  pattern: {
+    type: 'array',
+    minItems: 200,
+    items: { type: 'string', pattern: '^[a-z]{2,9}-[0-9]{4}$' },
+  },
+};
+
+export async function runConstrained(options: BenchOptions): Promise<number> {
+  const report = new Report('constrained', 'What a grammar costs');
+  report.note(`Peer: ${ensurePeer()}.`);
+  await measureSpeed(options, report);
+  if (existsSync(ARCHIVE)) await fuzz(options, report);
+  else report.note('MaskBench is not beside the project: nothing was fuzzed.');
+  return report.finish();
+}
+
+async function measureSpeed({ rounds, signal }: BenchOptions, report: Report): Promise<void> {
+  report.note(
+    `SmolLM2, ${PROMPT_TOKENS} prompt tokens, ${GENERATED_TOKENS} generated, tokens/s of all streams together; share of free in the same round; medians of ${rounds} rounds (range in brackets).`,
+  );
+  await using pair = await startPair('smollm2', signal);
+  const names = ['free', ...Object.keys(SCHEMAS)];
+  for (const streams of STREAMS) {
+    const speeds = new Map(
+      names.map((name) => [name, { hearth: [] as number[], peer: [] as number[] }]),
+    );
+    for (const name of names) await inTurns(pair, 0, (server) => speedOf(server, name, streams));
+    for (let round = 0; round < rounds && !signal.aborted; round++) {
+      for (const name of names) await measure(pair, { name, streams, round }, speeds.get(name)!);
+    }
+    const free = speeds.get('free')!;
+    report.table(
+      [`${streams} streams`, 'Hearth', 'of free', 'llama-server', 'of free'],
+      names.map((name) => {
+        const { hearth, peer } = speeds.get(name)!;
+        const show = (values: number[], base: number[]) => [
+          showSpread(spreadOf(values)),
+          showSpread(pairedRatio(values, base), 2),
+        ];
+        return [name, ...show(hearth, free.hearth), ...show(peer, free.peer)];
+      }),
+    );
+    for (const name of Object.keys(SCHEMAS)) {
+      const { median } = pairedRatio(speeds.get(name)!.hearth, free.hearth);
+      report.bar({
+        name: `${name} at ${streams} streams, share of free`,
+        value: median,
+        limit: SHARE_MIN,
+        rule: 'at least',
+        unit: ' ×',
+      });
+    }
+  }
+}
+
+interface Cell {
+  readonly name: string;
+  readonly streams: number;
+  readonly round: number;
+}
+
+async function measure(
+  pair: Pair,
+  { name, streams, round }: Cell,
+  speeds: { readonly hearth: number[]; readonly peer: number[] },
+): Promise<void> {
+  const { hearth, peer } = await inTurns(pair, round, (server) => speedOf(server, name, streams));
+  speeds.hearth.push(hearth.value);
+  speeds.peer.push(peer.value);
+  console.error(
+    `${name} N=${streams}: hearth ${hearth.value.toFixed(1)}, peer ${peer.value.toFixed(1)} tok/s`,
+  );
+}
+
+async function speedOf(server: Server, name: string, streams: number): Promise<number> {
+  const random = freshRandom();
+  const schema = SCHEMAS[name];
+  const result = await runLoad({
+    baseUrl: server.baseUrl,
+    route: 'completions',
+    streams,
+    requestsPerStream: Math.ceil(REQUESTS_MIN / streams),
+    body: () => {
+      const body = completionBody(
+        freshPrompt('smollm2', PROMPT_TOKENS, random),
+        GENERATED_TOKENS,
+        random,
+      );
+      return schema === undefined ? body : { ...body, ...constraintFor(server, schema) };
+    },
+    timeoutMs: REQUEST_LIMIT_MS,
+  });
+  assertAnswered(server, result.outcomes);
+  const short = result.outcomes.find((one) => one.generatedTokens !== GENERATED_TOKENS);
+  if (short) throw new Error(`${server.name} generated ${short.generatedTokens} tokens`);
+  return summarise(result, NO_TARGETS).generatedPerSecond;
+}
+
+function constraintFor(server: Server, schema: object): object {
+  // After the end of a grammar nothing can come, so neither is told to go on.
+  const common = { ignore_eos: false };
+  return server.name === 'hearth'
+    ? {
+        ...common,
+        response_format: { type: 'json_schema', json_schema: { name: 'bench', schema } },
+      }
+    : { ...common, json_schema: schema };
+}
+
+interface Tally {
+  finished: number;
+  truncated: number;
+  refused: number;
+  unchecked: number;
+  readonly invalid: string[];
+}
+
+async function fuzz({ signal }: BenchOptions, report: Report): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'hearth-maskbench-'));
+  try {
+    execFileSync('tar', ['-xf', ARCHIVE, '-C', folder]);
+    const files = filesIn(folder);
+    const rows: string[][] = [];
+    for (const [model, { schemas, seeds }] of Object.entries(FUZZED)) {
+      const picked = files.filter((_, index) => index % Math.floor(files.length / schemas) === 0);
+      const file = await modelFile(model === 'smollm2' ? 'smollm2' : 'c');
+      const options = { model: file, slots: FUZZ_STREAMS, contextTokens: 1024, threads: 2, signal };
+      await using server = await startHearth(options);
+      const tally = await fuzzOn(server, picked.slice(0, schemas), seeds, signal);
+      rows.push([
+        model,
+        `${schemas} × ${seeds}`,
+        ...[tally.finished, tally.truncated, tally.refused, tally.unchecked].map(String),
+        String(tally.invalid.length),
+      ]);
+      for (const line of tally.invalid.slice(0, 10)) report.note(`Invalid: ${line}`);
+      report.bar({
+        name: `${model}: finished answers that do not validate`,
+        value: tally.invalid.length,
+        limit: 0,
+        rule: 'at most',
+        unit: '',
+      });
+    }
+    report.table(
+      [
+        'model',
+        'schemas × seeds',
+        'finished',
+        '`length`',
+        'refused',
+        'by the grammar alone',
+        'invalid',
+      ],
+      rows,
+    );
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function filesIn(folder: string): readonly string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.json'))
+    .sort()
+    .map((name) => join(folder, name));
+}
+
+async function fuzzOn(
+  server: Server,
+  files: readonly string[],
+  seeds: number,
+  signal: AbortSignal,
+): Promise<Tally> {
+  const tally: Tally = { finished: 0, truncated: 0, refused: 0, unchecked: 0, invalid: [] };
+  const check = new FinalCheck();
+  const jobs = files.flatMap((file) =>
+    Array.from({ length: seeds }, (_, seed) => ({ file, seed })),
+  );
+  const next = jobs.values();
+  const work = async () => {
+    for (const { file, seed } of next) {
+      if (signal.aborted) return;
+      await fuzzOne(server, { file, seed: seed * SEED_STEP + 1 }, check, tally);
+    }
+  };
+  await Promise.all(Array.from({ length: FUZZ_STREAMS }, work));
+  return tally;
+}
+
+async function fuzzOne(
+  server: Server,
+  { file, seed }: { readonly file: string; readonly seed: number },
+  check: FinalCheck,
+  tally: Tally,
+): Promise<void> {
+  const { schema } = JSON.parse(readFileSync(file, 'utf8')) as { schema: unknown };
+  const response = await fetch(`${server.baseUrl}/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      model: 'bench',
+      prompt: 'JSON: ',
+      seed,
+      temperature: 1,
+      max_tokens: FUZZ_TOKENS,
+      response_format: { type: 'json_schema', json_schema: { name: 'bench', schema } },
+    }),
+  });
+  const body = (await response.json()) as {
+    readonly choices?: readonly { readonly text: string; readonly finish_reason: string }[];
+    readonly error?: { readonly code: string; readonly message: string };
+  };
+  const choice = body.choices?.[0];
+  if (choice === undefined) {
+    if (body.error?.code === 'unsupported_schema') tally.refused++;
+    else tally.invalid.push(`${file}, seed ${seed}: ${body.error?.message}`);
+    return;
+  }
+  if (choice.finish_reason === 'length') {
+    tally.truncated++;
+    return;
+  }
+  tally.finished++;
+  const { verdict, why } = await check.validate(schema, choice.text);
+  if (verdict === 'unchecked') tally.unchecked++;
+  if (verdict === 'invalid') tally.invalid.push(`${file}, seed ${seed}: ${why}`);
+}

@@ -1,0 +1,215 @@
+/**
+ * Makes grammars of constraints in child processes, before a request is admitted: a refusal costs no place in
+ * a queue, and a schema that takes too long costs a child and nobody's time but its own.
+ *
+ *   none ──first job──▶ one ──a second job meanwhile, or a kill──▶ two          close(): none, for good
+ *
+ * A child that is killed is replaced by the other one at once. What was compiled is remembered by its text; what
+ * was killed is refused for a minute without another try.
+ *
+ * Units   ms of a monotonic clock, bytes of UTF-8.
+ * Errors  RequestError `unsupported_schema`, `invalid_value`; CapacityError `queue_full`; BugError where
+ *         the compiler itself is at fault.
+ */
+import { createHash } from 'node:crypto';
+
+import type { Clock } from '../../core/clock.ts';
+import type {
+  AskedConstraint,
+  Constraint,
+  ConstraintCompiler,
+  Verdict,
+} from '../../core/constraint.ts';
+import type { Grammar } from '../../core/engine.ts';
+import { BugError, type HearthError } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
+import type { WorkerProcess } from '../replica/worker-process.ts';
+import { type CompilerJob, CompilerProcess, type JobEnd } from './compiler-process.ts';
+import { Recent } from './recent.ts';
+import * as refusals from './refusals.ts';
+
+export interface CompilerPoolOptions {
+  /** `number` counts those that there were. */
+  readonly spawn: (number: number) => WorkerProcess;
+  /** May change: read for each constraint. */
+  readonly limits: { readonly schemaMaxBytes: number; readonly schemaMaxDepth: number };
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly jobMs?: number;
+}
+
+type Result = Grammar | { readonly refused: (param: string) => HearthError };
+
+const JOB_MS = 1_000;
+const START_MS = 20_000;
+const CHILDREN_MAX = 2;
+const WAITING_MAX = 64;
+const BUDGET_REFUSED_MS = 60_000;
+const MAX_GRAMMAR_BYTES = 256 * 1024;
+const REMEMBERED_BYTES = 16 * 1024 * 1024;
+/** Of a refusal, which is a few lines. */
+const REFUSAL_BYTES = 1024;
+
+export class CompilerPool implements ConstraintCompiler {
+  readonly #options: CompilerPoolOptions;
+  readonly #idle: CompilerProcess[] = [];
+  readonly #children = new Set<CompilerProcess>();
+  readonly #waiting: ((child: CompilerProcess | undefined) => void)[] = [];
+  /** By the text of the constraint. */
+  readonly #results = new Recent<Result>(REMEMBERED_BYTES);
+  /** Texts that cost a child its life, until when they are refused. */
+  readonly #overBudget = new Map<string, number>();
+  readonly #compiling = new Map<string, Promise<Result>>();
+  #spawned = 0;
+  #isClosed = false;
+
+  constructor(options: CompilerPoolOptions) {
+    this.#options = options;
+  }
+
+  async compile({ constraint, param }: AskedConstraint): Promise<Grammar> {
+    const { schemaMaxBytes, schemaMaxDepth } = this.#options.limits;
+    if (bytesOf(constraint) > schemaMaxBytes) throw refusals.tooLarge(param, schemaMaxBytes);
+    const key = hashOf(`${schemaMaxDepth} ${JSON.stringify(constraint)}`);
+    const found = this.#results.get(key) ?? (await this.#compileOnce(key, constraint));
+    if ('refused' in found) throw found.refused(param);
+    return found;
+  }
+
+  async check(
+    { constraint }: AskedConstraint,
+    { hash, text }: Grammar,
+    answer: string,
+  ): Promise<Verdict> {
+    const { log } = this.#options;
+    const end = await this.#run({ type: 'check', constraint, grammar: text, answer });
+    if (end.type === 'checked' && end.verdict !== 'unchecked') return end;
+    const why = 'why' in end ? end.why : end.type === 'died' ? end.how : 'it took too long';
+    log.debug({ grammar: hash, why }, 'a finished answer could not be checked');
+    return { verdict: 'unchecked' };
+  }
+
+  /** Ends the children; jobs that wait fail. Idempotent. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const take of this.#waiting.splice(0)) take(undefined);
+    await Promise.all([...this.#children].map((child) => child.stop()));
+  }
+
+  #compileOnce(key: string, constraint: Constraint): Promise<Result> {
+    const running = this.#compiling.get(key);
+    if (running !== undefined) return running;
+    const made = this.#make(key, constraint).finally(() => this.#compiling.delete(key));
+    this.#compiling.set(key, made);
+    return made;
+  }
+
+  async #make(key: string, constraint: Constraint): Promise<Result> {
+    const { clock, limits, log } = this.#options;
+    const overBudget = {
+      refused: (param: string) => refusals.overBudget(param, constraint.kind),
+    };
+    const untilMs = this.#overBudget.get(key);
+    if (untilMs !== undefined && clock.nowMs() < untilMs) return overBudget;
+    this.#forgetOverBudget();
+
+    const end = await this.#run({
+      type: 'compile',
+      constraint,
+      limits: { maxDepth: limits.schemaMaxDepth, maxGrammarBytes: MAX_GRAMMAR_BYTES },
+    });
+    if (end.type === 'late' || end.type === 'died') {
+      const how = end.type === 'late' ? 'it took too long' : end.how;
+      log.warn({ constraint: key, how }, 'a compiler was ended by a constraint');
+      this.#overBudget.set(key, clock.nowMs() + BUDGET_REFUSED_MS);
+      return overBudget;
+    }
+    const result = resultOf(end);
+    this.#results.set(key, result, 'text' in result ? result.text.length : REFUSAL_BYTES);
+    return result;
+  }
+
+  #forgetOverBudget(): void {
+    const nowMs = this.#options.clock.nowMs();
+    for (const [key, untilMs] of this.#overBudget) {
+      if (untilMs <= nowMs) this.#overBudget.delete(key);
+    }
+  }
+
+  async #run(job: CompilerJob): Promise<JobEnd> {
+    const child = await this.#take();
+    if (child === undefined) return { type: 'died', how: 'the server is stopping' };
+    const end = await child.run(job);
+    this.#giveBack(child);
+    return end;
+  }
+
+  #take(): Promise<CompilerProcess | undefined> {
+    if (this.#isClosed) return Promise.resolve(undefined);
+    const idle = this.#idle.pop();
+    if (idle !== undefined) return Promise.resolve(idle);
+    if (this.#children.size < CHILDREN_MAX) return Promise.resolve(this.#spawn());
+    if (this.#waiting.length >= WAITING_MAX) {
+      return Promise.reject(refusals.busy(this.#waiting.length));
+    }
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** A child that has ended is replaced at once, so that nobody waits for its successor to start. */
+  #giveBack(child: CompilerProcess): void {
+    if (this.#isClosed) return;
+    const next = child.hasEnded ? this.#spawn() : child;
+    const take = this.#waiting.shift();
+    if (take === undefined) this.#idle.push(next);
+    else take(next);
+  }
+
+  #spawn(): CompilerProcess {
+    const { spawn, log, jobMs = JOB_MS } = this.#options;
+    this.#spawned += 1;
+    const child = new CompilerProcess(spawn(this.#spawned), { jobMs, startMs: START_MS });
+    this.#children.add(child);
+    void child.ended.then((how) => {
+      this.#children.delete(child);
+      const at = this.#idle.indexOf(child);
+      if (at >= 0) this.#idle.splice(at, 1);
+      log.debug({ how }, 'a compiler of constraints has ended');
+    });
+    return child;
+  }
+}
+
+function resultOf(end: JobEnd): Result {
+  switch (end.type) {
+    case 'compiled':
+      return { hash: hashOf(end.grammar), text: end.grammar };
+    case 'refused':
+      return {
+        refused: (param) =>
+          end.fault === 'text'
+            ? refusals.unreadable(param, end.why)
+            : refusals.unsupported(param, end),
+      };
+    default:
+      throw new BugError(
+        `The compiler of constraints failed: ${end.type === 'failed' ? end.why : end.type}`,
+      );
+  }
+}
+
+function bytesOf(constraint: Constraint): number {
+  switch (constraint.kind) {
+    case 'json_object':
+      return 0;
+    case 'json_schema':
+      return Buffer.byteLength(JSON.stringify(constraint.schema));
+    case 'regex':
+      return Buffer.byteLength(constraint.pattern);
+    case 'grammar':
+      return Buffer.byteLength(constraint.text);
+  }
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}

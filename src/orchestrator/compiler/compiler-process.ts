@@ -1,0 +1,122 @@
+/**
+ * One compiler of constraints: a child process that does one job at a time and may be killed at any time.
+ *
+ *   starting ──ready──▶ idle ◀──answer── busy          run() from idle or starting
+ *       \                \                 │ too late, dead, or no frames: killed
+ *        `────────────────`────────────────┴──▶ ended
+ *
+ * The time of a job begins when the compiler has it: what it takes to start is not a schema's fault.
+ *
+ * Units   ms. Errors  none is thrown: a job that has no answer says why.
+ */
+import { encodeFrame, FrameDecoder } from '../../ipc/codec.ts';
+import {
+  FromCompiler,
+  type FromCompilerMessage,
+  type ToCompilerMessage,
+} from '../../ipc/compiler-protocol.ts';
+import type { WorkerProcess } from '../replica/worker-process.ts';
+
+type WithoutCall<T> = T extends unknown ? Omit<T, 'call'> : never;
+export type CompilerJob = WithoutCall<ToCompilerMessage>;
+export type CompilerAnswer = Exclude<FromCompilerMessage, { type: 'ready' }>;
+export type JobEnd =
+  | CompilerAnswer
+  /** It took longer than it may. */
+  | { readonly type: 'late' }
+  /** Out of memory, or a fault of ours; `how` is for the log. */
+  | { readonly type: 'died'; readonly how: string };
+
+export interface CompilerTimes {
+  readonly jobMs: number;
+  /** From the spawn to its first word. */
+  readonly startMs: number;
+}
+
+interface Running {
+  readonly call: number;
+  readonly end: (end: JobEnd) => void;
+}
+
+/** From asking it to end to killing it. */
+const STOP_MS = 500;
+
+export class CompilerProcess {
+  readonly #process: WorkerProcess;
+  readonly #times: CompilerTimes;
+  readonly #decoder = new FrameDecoder();
+  readonly #ready = Promise.withResolvers<void>();
+  /** How it ended. Never rejects. */
+  readonly ended: Promise<string>;
+  #running: Running | undefined;
+  #calls = 0;
+  #isLate = false;
+
+  constructor(process: WorkerProcess, times: CompilerTimes) {
+    this.#process = process;
+    this.#times = times;
+    process.readOutput(() => {});
+    process.stream.on('data', (bytes: Uint8Array) => this.#receive(bytes));
+    const slow = setTimeout(() => process.kill(), times.startMs);
+    void this.#ready.promise.then(() => clearTimeout(slow));
+    this.ended = process.exited.then((how) => {
+      clearTimeout(slow);
+      this.#ready.resolve();
+      const tail = process.tail.split('\n').at(-1) ?? '';
+      const why = tail === '' ? how : `${how}: ${tail}`;
+      this.#settle(this.#isLate ? { type: 'late' } : { type: 'died', how: why });
+      return why;
+    });
+  }
+
+  get hasEnded(): boolean {
+    return this.#process.hasExited;
+  }
+
+  /** One at a time. */
+  async run(job: CompilerJob): Promise<JobEnd> {
+    await this.#ready.promise;
+    const { promise, resolve } = Promise.withResolvers<JobEnd>();
+    const call = ++this.#calls;
+    this.#running = { call, end: resolve };
+    if (this.hasEnded) this.#settle({ type: 'died', how: await this.ended });
+    else this.#process.stream.write(encodeFrame({ ...job, call }));
+    const late = setTimeout(() => {
+      this.#isLate = true;
+      this.kill();
+    }, this.#times.jobMs);
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  kill(): void {
+    this.#process.kill();
+  }
+
+  /** It has nothing to lose, so it is not asked twice. */
+  async stop(): Promise<void> {
+    await this.#process.stop({ graceMs: 0, killMs: STOP_MS });
+  }
+
+  #receive(bytes: Uint8Array): void {
+    try {
+      for (const { message } of this.#decoder.push(bytes)) {
+        const parsed = FromCompiler.parse(message);
+        if (parsed.type === 'ready') this.#ready.resolve();
+        else if (parsed.call === this.#running?.call) this.#settle(parsed);
+      }
+    } catch {
+      // Not a frame of ours: what it says next means nothing either. `ended` tells whoever waits.
+      this.kill();
+    }
+  }
+
+  #settle(end: JobEnd): void {
+    const running = this.#running;
+    this.#running = undefined;
+    running?.end(end);
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * Entry of the compiler process: `worker --run-id=<id> …`, frames on fd 3.
+ *
+ *   starting ──ready──▶ idle ──job──▶ busy ──answer──▶ idle        the channel ends: exit 0
+ *
+ * One job at a time, in order. It holds no model and no secret, and whoever started it kills it when a job
+ * takes too long: a schema may cost more than anybody can foresee.
+ *
+ * Exits  0 when the parent is gone · 76 the parent broke the protocol.
+ */
+import { openChannelSocket } from '../../ipc/channel-socket.ts';
+import { encodeFrame, FrameDecoder } from '../../ipc/codec.ts';
+import {
+  type FromCompilerMessage,
+  ToCompiler,
+  type ToCompilerMessage,
+} from '../../ipc/compiler-protocol.ts';
+import { startWatchdog } from '../watchdog.ts';
+import { compileConstraint } from './compile-job.ts';
+import { FinalCheck } from './final-check.ts';
+
+const CHANNEL_FD = 3;
+const EXIT_PROTOCOL = 76;
+
+const socket = openChannelSocket(CHANNEL_FD);
+const decoder = new FrameDecoder();
+const finalCheck = new FinalCheck();
+let last: Promise<void> = Promise.resolve();
+
+startWatchdog();
+process.on('SIGINT', () => {});
+socket.on('error', () => process.exit(0));
+socket.on('close', () => process.exit(0));
+socket.on('end', () => process.exit(0));
+socket.on('data', (bytes: Uint8Array) => {
+  try {
+    for (const { message } of decoder.push(bytes)) enqueue(ToCompiler.parse(message));
+  } catch (error) {
+    process.stderr.write(`hearth compiler: ${error instanceof Error ? error.message : error}\n`);
+    process.exit(EXIT_PROTOCOL);
+  }
+});
+// Makes what all schemas share, which is most of what the first of them would wait for.
+compileConstraint({ kind: 'json_object' }, { maxDepth: 20, maxGrammarBytes: 65_536 });
+send({ type: 'ready' });
+socket.resume();
+
+function enqueue(job: ToCompilerMessage): void {
+  last = last
+    .then(() => answerTo(job))
+    .catch((error: unknown) => ({ type: 'failed' as const, call: job.call, why: whereOf(error) }))
+    .then(send);
+}
+
+async function answerTo(job: ToCompilerMessage): Promise<FromCompilerMessage> {
+  const { call } = job;
+  if (job.type === 'check') {
+    const checked = await finalCheck.check(job.constraint, job.grammar, job.answer);
+    return { type: 'checked', call, ...checked };
+  }
+  const compiled = compileConstraint(job.constraint, job.limits);
+  return 'grammar' in compiled
+    ? { type: 'compiled', call, grammar: compiled.grammar }
+    : { type: 'refused', call, ...compiled };
+}
+
+/** Without its message, which may hold what a client has sent. */
+function whereOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'something was thrown that is no error';
+  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
+  return [error.name, ...frames].join('\n');
+}
+
+function send(message: FromCompilerMessage): void {
+  socket.write(encodeFrame(message));
+}
