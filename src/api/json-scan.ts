@@ -6,7 +6,7 @@
  *   push(bytes)* ──▶ end()          each may throw; nothing may follow a throw
  *
  * Refused besides what is not JSON: anything but an object, a byte order mark, invalid UTF-8, lone
- * surrogates, duplicate keys, numbers past 2^53, more than 64 levels, more than 50,000 keys and
+ * surrogates, duplicate keys, numbers past 2^53, more than 200 levels, more than 50,000 keys and
  * elements, more than 1,048,576 numbers in arrays (token arrays are long and cheap, so they are
  * counted apart), more than 2,097,152 escapes (JSON.parse copies a string with escapes character by
  * character), a number longer than 128 characters, a key longer than 1,024 bytes.
@@ -17,7 +17,8 @@
  */
 import { RequestError } from '../core/errors.ts';
 
-export const DEPTH_MAX = 64;
+/** A schema of 64 levels has two or three of JSON for each of them. */
+export const DEPTH_MAX = 200;
 export const ITEMS_MAX = 50_000;
 export const NUMBERS_MAX = 1 << 20;
 export const ESCAPES_MAX = 1 << 21;
