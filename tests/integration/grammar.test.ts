@@ -10,6 +10,8 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 
 import type { Grammar } from '../../src/core/engine.ts';
 import { EMBER_FILE } from '../../src/models/ember.ts';
+import { toPiece } from '../../src/worker/backends/llama-cpp/grammar/utf8.ts';
+import { Vocabulary } from '../../src/worker/backends/llama-cpp/vocabulary.ts';
 import { ensurePreset } from '../support/gguf-writer-presets.ts';
 import { grammarOf, isSentence } from '../support/grammar.ts';
 import { realModel } from '../support/real-model.ts';
@@ -150,6 +152,13 @@ describe.each(subjects)('a grammar, $name, MX-004', ({ options }) => {
     });
     expect(finished!.reason).toBe('stop');
     expect(text).toMatch(/^The capital of France is not( the best)?$/);
+  });
+
+  test('it begins with the byte after that text, also where tokens have both in them', async () => {
+    const request = { prompt: userSays('Give me JSON with a name.'), maxTokens: 60 };
+    expect((await ember.run(request)).text).toMatch(/^\{"/);
+    const answer = await ember.run({ ...request, grammar: grammarOf('root ::= "}"', '{') });
+    expect(answer.text).toBe('{}');
   });
 
   test('free until that text is complete, it holds from the next byte on', async () => {
@@ -317,6 +326,37 @@ describe.skipIf(real === undefined)('a grammar on a vocabulary of 49,000 tokens,
     });
     expect({ text, finished }).toEqual({ text: '', finished: undefined });
     expect(error).toMatchObject({ code: 'invalid_value', param: 'logit_bias' });
+  });
+
+  test('no end comes inside a character', async () => {
+    const { metadata } = await readGgufFileInfo(real!, { logWarnings: false });
+    const { ggml } = metadata.tokenizer;
+    const vocabulary = new Vocabulary({
+      kind: ggml.model,
+      tokens: ggml.tokens,
+      types: ggml.token_type ?? [],
+      isEndOfGeneration: () => false,
+      detokenize: String,
+    });
+    const straddling = ggml.tokens.findIndex((_, id) => {
+      const bytes = vocabulary.spell(id);
+      return toPiece(bytes).isStraddling && bytes[0]! < 0x80;
+    });
+    expect(straddling).toBeGreaterThan(0);
+    // It wants nothing but this token, and after it an end, which the native grammar would take.
+    const { text, finished } = await worker.run({
+      prompt,
+      grammar: grammarOf('root ::= .+'),
+      sampling: {
+        logitBias: [
+          [straddling, 90],
+          [ggml.eos_token_id!, 60],
+        ],
+      },
+      maxTokens: 8,
+    });
+    expect(finished!.reason).toBe('length');
+    expect(text.slice(0, -1)).not.toContain('\ufffd');
   });
 
   test('it answers sensibly in the shape that was asked for', async () => {
