@@ -5,6 +5,9 @@
  * The models write nonsense: Ember at a temperature at which it knows nothing, and random weights over
  * the 256 bytes. Whether an answer is a sentence is for our own matcher to say.
  */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { readGgufFileInfo } from 'node-llama-cpp';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 
@@ -289,6 +292,54 @@ describe.each(subjects)('a grammar, $name, MX-004', ({ options }) => {
       expect(answer.ids).not.toContain(257);
       expectSentence(grammar, answer);
     }
+  });
+});
+
+describe('a grammar, the fake model, MX-004', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'hearth-grammar-'));
+  let worker: WorkerClient;
+  beforeAll(async () => {
+    const path = join(folder, 'fake.json');
+    writeFileSync(path, JSON.stringify({ reply: { kind: 'text', text: 'I think: so it is' } }));
+    worker = WorkerClient.spawn('fake');
+    await worker.load({ path });
+  });
+  afterAll(async () => {
+    await worker.stop();
+    rmSync(folder, { recursive: true });
+  });
+
+  test.each(Object.entries(FUZZED))('says a sentence of it: %s', async (_, text) => {
+    const grammar = grammarOf(text);
+    const request = { prompt, grammar, maxTokens: 1_000 };
+    const said = new Set<string>();
+    for (const seed of [1, 2, 3, 1, 2, 3]) {
+      const answer = await worker.run({ ...request, sampling: { seed } });
+      expectSentence(grammar, answer);
+      said.add(answer.text);
+    }
+    expect(said.size).toBeLessThanOrEqual(3);
+  });
+
+  test('begins after a text, and is free where that never comes', async () => {
+    const { text } = await worker.run({ prompt, grammar: { ...YES_OR_NO, after: 'think: ' } });
+    expect(text).toMatch(/^I think: (yes|no)$/);
+    const free = await worker.run({ prompt, grammar: { ...YES_OR_NO, after: 'never' } });
+    expect(free.text).toBe('I think: so it is');
+  });
+
+  test('refuses what it cannot honour', async () => {
+    const refused = async (grammar: Grammar, sampling = {}) =>
+      (await worker.run({ prompt, grammar, sampling })).error;
+    expect(await refused(YES_OR_NO, { ignoreEos: true })).toMatchObject({ param: 'ignore_eos' });
+    expect(await refused(YES_OR_NO, { logitBias: [[1, 1]] })).toMatchObject({
+      param: 'logit_bias',
+    });
+    expect(await refused(grammarOf('root ::= [a-z]{300}'))).toMatchObject({
+      code: 'unsupported_parameter',
+      param: 'response_format',
+    });
+    expect(await refused(grammarOf('root ::= "a'))).toMatchObject({ code: 'internal' });
   });
 });
 
