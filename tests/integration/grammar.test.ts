@@ -5,11 +5,16 @@
  * The models write nonsense: Ember at a temperature at which it knows nothing, and random weights over
  * the 256 bytes. Whether an answer is a sentence is for our own matcher to say.
  */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { readGgufFileInfo } from 'node-llama-cpp';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 
 import type { Grammar } from '../../src/core/engine.ts';
 import { EMBER_FILE } from '../../src/models/ember.ts';
+import { toPiece } from '../../src/worker/backends/llama-cpp/grammar/utf8.ts';
+import { Vocabulary } from '../../src/worker/backends/llama-cpp/vocabulary.ts';
 import { ensurePreset } from '../support/gguf-writer-presets.ts';
 import { grammarOf, isSentence } from '../support/grammar.ts';
 import { realModel } from '../support/real-model.ts';
@@ -152,6 +157,13 @@ describe.each(subjects)('a grammar, $name, MX-004', ({ options }) => {
     expect(text).toMatch(/^The capital of France is not( the best)?$/);
   });
 
+  test('it begins with the byte after that text, also where tokens have both in them', async () => {
+    const request = { prompt: userSays('Give me JSON with a name.'), maxTokens: 60 };
+    expect((await ember.run(request)).text).toMatch(/^\{"/);
+    const answer = await ember.run({ ...request, grammar: grammarOf('root ::= "}"', '{') });
+    expect(answer.text).toBe('{}');
+  });
+
   test('free until that text is complete, it holds from the next byte on', async () => {
     // Two bytes of 256 are said until the text appears, then others.
     const logitBias: [number, number][] = [
@@ -283,6 +295,54 @@ describe.each(subjects)('a grammar, $name, MX-004', ({ options }) => {
   });
 });
 
+describe('a grammar, the fake model, MX-004', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'hearth-grammar-'));
+  let worker: WorkerClient;
+  beforeAll(async () => {
+    const path = join(folder, 'fake.json');
+    writeFileSync(path, JSON.stringify({ reply: { kind: 'text', text: 'I think: so it is' } }));
+    worker = WorkerClient.spawn('fake');
+    await worker.load({ path });
+  });
+  afterAll(async () => {
+    await worker.stop();
+    rmSync(folder, { recursive: true });
+  });
+
+  test.each(Object.entries(FUZZED))('says a sentence of it: %s', async (_, text) => {
+    const grammar = grammarOf(text);
+    const request = { prompt, grammar, maxTokens: 1_000 };
+    const said = new Set<string>();
+    for (const seed of [1, 2, 3, 1, 2, 3]) {
+      const answer = await worker.run({ ...request, sampling: { seed } });
+      expectSentence(grammar, answer);
+      said.add(answer.text);
+    }
+    expect(said.size).toBeLessThanOrEqual(3);
+  });
+
+  test('begins after a text, and is free where that never comes', async () => {
+    const { text } = await worker.run({ prompt, grammar: { ...YES_OR_NO, after: 'think: ' } });
+    expect(text).toMatch(/^I think: (yes|no)$/);
+    const free = await worker.run({ prompt, grammar: { ...YES_OR_NO, after: 'never' } });
+    expect(free.text).toBe('I think: so it is');
+  });
+
+  test('refuses what it cannot honour', async () => {
+    const refused = async (grammar: Grammar, sampling = {}) =>
+      (await worker.run({ prompt, grammar, sampling })).error;
+    expect(await refused(YES_OR_NO, { ignoreEos: true })).toMatchObject({ param: 'ignore_eos' });
+    expect(await refused(YES_OR_NO, { logitBias: [[1, 1]] })).toMatchObject({
+      param: 'logit_bias',
+    });
+    expect(await refused(grammarOf('root ::= [a-z]{300}'))).toMatchObject({
+      code: 'unsupported_parameter',
+      param: 'response_format',
+    });
+    expect(await refused(grammarOf('root ::= "a'))).toMatchObject({ code: 'internal' });
+  });
+});
+
 const real = realModel();
 
 describe.skipIf(real === undefined)('a grammar on a vocabulary of 49,000 tokens, MX-004', () => {
@@ -317,6 +377,37 @@ describe.skipIf(real === undefined)('a grammar on a vocabulary of 49,000 tokens,
     });
     expect({ text, finished }).toEqual({ text: '', finished: undefined });
     expect(error).toMatchObject({ code: 'invalid_value', param: 'logit_bias' });
+  });
+
+  test('no end comes inside a character', async () => {
+    const { metadata } = await readGgufFileInfo(real!, { logWarnings: false });
+    const { ggml } = metadata.tokenizer;
+    const vocabulary = new Vocabulary({
+      kind: ggml.model,
+      tokens: ggml.tokens,
+      types: ggml.token_type ?? [],
+      isEndOfGeneration: () => false,
+      detokenize: String,
+    });
+    const straddling = ggml.tokens.findIndex((_, id) => {
+      const bytes = vocabulary.spell(id);
+      return toPiece(bytes).isStraddling && bytes[0]! < 0x80;
+    });
+    expect(straddling).toBeGreaterThan(0);
+    // It wants nothing but this token, and after it an end, which the native grammar would take.
+    const { text, finished } = await worker.run({
+      prompt,
+      grammar: grammarOf('root ::= .+'),
+      sampling: {
+        logitBias: [
+          [straddling, 90],
+          [ggml.eos_token_id!, 60],
+        ],
+      },
+      maxTokens: 8,
+    });
+    expect(finished!.reason).toBe('length');
+    expect(text.slice(0, -1)).not.toContain('\ufffd');
   });
 
   test('it answers sensibly in the shape that was asked for', async () => {

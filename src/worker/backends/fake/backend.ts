@@ -246,6 +246,7 @@ class FakeBackend implements Backend {
     const promptTokens = slot.tokens.length;
     const plan = planReply(this.#script, job.prompt, {
       sampling: job.sampling,
+      grammar: job.grammar,
       pieceBytes: this.#pieceBytes,
     });
     const rate = this.#script.prefillTokensPerSecond;

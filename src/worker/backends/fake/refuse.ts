@@ -1,6 +1,7 @@
 /** Calls that a fake model does not take, for the reasons that a real one has. */
-import type { WireError } from '../../../core/errors.ts';
+import { BugError, type WireError } from '../../../core/errors.ts';
 import type { GenerateJob } from '../../backend.ts';
+import { drawFrom } from './sentence.ts';
 import { VOCABULARY_SIZE } from './vocabulary.ts';
 
 /** Undefined when the call can run. `prompt` is the prompt in tokens. */
@@ -19,10 +20,8 @@ export function refuseCall(
     return { code: 'invalid_value', message: 'The prompt has no tokens. Send some text.', param };
   }
   if (prompt.some(isForeign)) return foreignToken(param);
-  if (job.grammar !== undefined) {
-    const message = 'The fake model keeps to no grammar. Leave response_format out.';
-    return { code: 'unsupported_parameter', message, param: 'response_format' };
-  }
+  const unheld = refuseGrammar(job);
+  if (unheld !== undefined) return unheld;
   if (job.sampling.logitBias.some(([id]) => isForeign(id))) return foreignToken('logit_bias');
   const neededTokens = prompt.length + (job.maxTokens === 0 ? 0 : 1);
   if (neededTokens <= contextTokens) return undefined;
@@ -32,6 +31,27 @@ export function refuseCall(
     param,
     detail: { promptTokens: prompt.length, contextTokens },
   };
+}
+
+/** What it says under a grammar is drawn before it begins: nothing can be chosen then. */
+function refuseGrammar({ grammar, sampling }: GenerateJob): WireError | undefined {
+  if (grammar === undefined) return undefined;
+  const code = 'unsupported_parameter';
+  if (sampling.ignoreEos) {
+    const message = 'Nothing may follow the end of response_format. Leave ignore_eos out.';
+    return { code, message, param: 'ignore_eos' };
+  }
+  if (sampling.logitBias.length > 0) {
+    const message = 'The fake model honours no logit_bias beside response_format. Leave it out.';
+    return { code, message, param: 'logit_bias' };
+  }
+  try {
+    if (drawFrom(grammar, sampling.seed) !== undefined) return undefined;
+  } catch (error) {
+    return new BugError(`The grammar cannot be read: ${String(error)}`).toJSON();
+  }
+  const message = 'The fake model finds no short answer to response_format. Leave it out.';
+  return { code, message, param: 'response_format' };
 }
 
 function isForeign(id: number): boolean {

@@ -15,10 +15,11 @@
  *
  * Sampling is honoured as by a model that is sure of what it says: bias can ban or force a token,
  * penalties and cuts change nothing. Above temperature 0 the seed shows: echo and count end with a
- * word made of it.
+ * word made of it. Under a grammar it says a sentence of it, and `tokens` has no say.
  */
-import type { Prompt, Sampling } from '../../../core/engine.ts';
+import type { Grammar, Prompt, Sampling } from '../../../core/engine.ts';
 import type { FakeScript } from './script.ts';
+import { drawFrom, underGrammar } from './sentence.ts';
 import { type PieceBytes, toText, toTokens } from './vocabulary.ts';
 
 export interface ReplyPlan {
@@ -42,15 +43,27 @@ const COMMAND = /\[\[([a-z-]+)(?::(\d{1,9}))?\]\]/g;
 export function planReply(
   script: FakeScript,
   prompt: Prompt,
-  { sampling, pieceBytes }: { readonly sampling: Sampling; readonly pieceBytes: PieceBytes },
+  {
+    sampling,
+    pieceBytes,
+    grammar,
+  }: {
+    readonly sampling: Sampling;
+    readonly pieceBytes: PieceBytes;
+    /** One that `drawFrom` finds a sentence of. */
+    readonly grammar?: Grammar | undefined;
+  },
 ): ReplyPlan {
   const commands = new Map<string, number>();
   const said = lastText(prompt).replace(COMMAND, (_, name: string, value: string | undefined) => {
     commands.set(name, Number(value ?? 0));
     return '';
   });
-  const answer = toTokens(answerTo(script, said, sampling), pieceBytes);
-  const wanted = commands.get('tokens');
+  const free = answerTo(script, said, sampling);
+  const sentence = grammar && drawFrom(grammar, sampling.seed);
+  const bound = grammar && underGrammar(free, grammar, sentence ?? '');
+  const answer = toTokens(bound ?? free, pieceBytes);
+  const wanted = grammar ? undefined : commands.get('tokens');
   // Rounds are told apart by a space, as words are.
   const isRepeated = sampling.ignoreEos || (wanted ?? 0) > answer.length;
   const spoken = isRepeated || answer.length === 0 ? [...answer, ...toTokens(' ', 1)] : answer;

@@ -171,13 +171,12 @@ export class AddonExecutor implements Executor {
     }
     if (token < 0) return noToken(sampling, isBound);
     if (bounds === undefined) return token;
-    const isEnd = this.#vocabulary.isEndOfGeneration(token);
-    if (sampler.isBanned(token)) return noToken(sampling, isBound);
-    if (isBound && isEnd && !this.#native.canBeNext(bounds.state, token)) {
-      return noToken(sampling, true);
+    if (isBound) {
+      const isEnd = this.#vocabulary.isEndOfGeneration(token);
+      const isEarly = isEnd && !this.#native.canBeNext(bounds.state, token);
+      if (isEarly || sampler.isBanned(token)) return noToken(sampling, true);
     }
-    if (!isEnd) bounds.constraint.accept(token);
-    return token;
+    return bounds.constraint.settle(token);
   }
 
   async truncate(slot: number, keepTokens: number): Promise<boolean> {

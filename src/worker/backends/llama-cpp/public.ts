@@ -138,8 +138,7 @@ export class PublicExecutor implements Executor {
       throw error;
     }
     if (token === undefined || sampler.isBanned(token)) return noToken(sampling, isBound);
-    if (!this.#vocabulary.isEndOfGeneration(token)) constraint?.accept(token);
-    return token;
+    return constraint === undefined ? token : constraint.settle(token);
   }
 
   async truncate(slot: number, keepTokens: number): Promise<boolean> {

@@ -6,8 +6,8 @@
  * never part of valid UTF-8; and U+0000, at which the native side ends a token.
  *
  * Shapes  token ids index the vocabulary; lists of ids ascend and must not be changed.
- * Cost    some 100 ms for 150,000 tokens, once for a model, in slices between which others run; then
- *         about 2 MB.
+ * Cost    once for a model, in slices between which others run; then the bytes of all tokens are kept,
+ *         four bytes more for each, and the lists.
  * Source  llama.cpp `llama_grammar_apply_impl`, `decode_utf8`.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -35,6 +35,7 @@ export class Spelling {
   readonly #never: readonly number[];
   readonly #straddling: readonly number[];
   readonly #ends: readonly number[];
+  readonly #endSet: ReadonlySet<number>;
   readonly #bans = new Map<string, readonly number[]>();
 
   static async read(source: SpellingSource): Promise<Spelling> {
@@ -49,6 +50,7 @@ export class Spelling {
     this.#never = reader.never;
     this.#straddling = reader.straddling;
     this.#ends = reader.ends;
+    this.#endSet = new Set(reader.ends);
   }
 
   bytes(id: number): Uint8Array {
@@ -66,13 +68,46 @@ export class Spelling {
     return bans;
   }
 
-  /** Tokens in which the byte stands, and another one after it. */
-  holding(byte: number): number[] {
+  isEnd(id: number): boolean {
+    return this.#endSet.has(id);
+  }
+
+  /** The fewest tokens that spell these bytes; undefined when none do. */
+  tokensOf(bytes: Uint8Array): number[] | undefined {
+    /** From each place on: the last token of the shortest way there, and how long that is. */
+    const ways: ({ readonly id: number; readonly length: number } | undefined)[] = [];
+    const never = new Set(this.#never);
+    const tokens = this.#tokensIn(bytes).filter((id) => !never.has(id));
+    for (let at = 0; at < bytes.length; at++) {
+      const before = at === 0 ? 0 : ways[at]?.length;
+      if (before === undefined) continue;
+      for (const id of tokens) {
+        const token = this.bytes(id);
+        const to = at + token.length;
+        const isShorter = before + 1 < (ways[to]?.length ?? Number.POSITIVE_INFINITY);
+        if (isShorter && startsAt(bytes, at, token)) ways[to] = { id, length: before + 1 };
+      }
+    }
+    const found: number[] = [];
+    for (let at = bytes.length; at > 0; at -= this.bytes(found[0]!).length) {
+      const way = ways[at];
+      if (way === undefined) return undefined;
+      found.unshift(way.id);
+    }
+    return found;
+  }
+
+  /** Tokens that stand somewhere in these bytes. */
+  #tokensIn(bytes: Uint8Array): number[] {
+    const text = Buffer.from(bytes);
+    // Most tokens begin with another byte: those are not looked at any longer.
+    const firsts = new Set(bytes);
     const ids: number[] = [];
-    let id = 0;
-    for (let at = this.#flat.indexOf(byte); at >= 0; at = this.#flat.indexOf(byte, at + 1)) {
-      while (this.#offsets[id + 1]! <= at) id++;
-      if (at < this.#offsets[id + 1]! - 1 && ids.at(-1) !== id) ids.push(id);
+    for (let id = 0; id + 1 < this.#offsets.length; id++) {
+      const from = this.#offsets[id]!;
+      const length = this.#offsets[id + 1]! - from;
+      if (length === 0 || length > bytes.length || !firsts.has(this.#flat[from]!)) continue;
+      if (text.includes(this.#flat.subarray(from, from + length))) ids.push(id);
     }
     return ids;
   }
@@ -92,6 +127,10 @@ export class Spelling {
     }
     return [...bans].sort((a, b) => a - b);
   }
+}
+
+function startsAt(bytes: Uint8Array, at: number, token: Uint8Array): boolean {
+  return token.every((byte, index) => bytes[at + index] === byte);
 }
 
 class SpellingReader {

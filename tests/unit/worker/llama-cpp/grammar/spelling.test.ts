@@ -72,10 +72,18 @@ describe('Spelling, MX-004', () => {
     expect(spelling.bans(past(0xed), 'ends')).toEqual([3]);
   });
 
-  test('finds tokens that go on after a byte', async () => {
-    const spelling = await spell([[0x3e], [], [0x3e, 0x0a], [0x61], [0x61, 0x3e, 0x3e, 0x62]]);
-    expect(spelling.holding(0x3e)).toEqual([2, 4]);
-    expect([...spelling.bytes(4)]).toEqual([0x61, 0x3e, 0x3e, 0x62]);
+  test('spells bytes with the fewest tokens, none of them a control token or an end', async () => {
+    const ascii = (text: string) => [...Buffer.from(text)];
+    const tokens = ['a', 'ab', 'abc', 'bcd', 'd', 'd', '', 'x\0', 'b'].map(ascii);
+    const spelling = await spell(tokens, [6]);
+    const tokensOf = (text: string) => spelling.tokensOf(Uint8Array.from(ascii(text)));
+    expect(tokensOf('abc')).toEqual([2]);
+    expect(tokensOf('abcd')).toHaveLength(2);
+    expect(tokensOf('abcdb')).toHaveLength(3);
+    expect(tokensOf('c')).toBeUndefined();
+    expect(tokensOf('x\0')).toBeUndefined();
+    expect([spelling.isEnd(6), spelling.isEnd(0)]).toEqual([true, false]);
+    expect([...spelling.bytes(2)]).toEqual(ascii('abc'));
   });
 
   test('others run while a large vocabulary is read', async () => {
