@@ -230,13 +230,13 @@ describe.each(subjects)('$name', ({ backend, options, path, prompt }) => {
     const expected = await worker.run(request);
     const call = worker.start(request);
     await worker.until(() => worker.generation(call).ids.length > 0);
-    worker.setThreads(1);
+    worker.setThreads(2);
     expect((await worker.end(call)).ids).toEqual(expected.ids);
     // The library's own loop sets its threads itself.
     if (options.llamaPath !== 'public') {
-      await worker.until(() => worker.heartbeats.at(-1)!.threads === 1);
+      await worker.until(() => worker.heartbeats.at(-1)!.threads === 2);
     }
-    worker.setThreads(2);
+    worker.setThreads(1);
   });
 
   test('heartbeats carry the step counter', async () => {

@@ -88,7 +88,8 @@ export class WorkerClient {
   async load(spec: Partial<LoadMessage> & { readonly path: string }): Promise<LoadedMessage> {
     await this.until(() => this.messages.some(({ type }) => type === 'hello'));
     this.#channel.send({ type: 'welcome', version: VERSION, heartbeat: HEARTBEAT });
-    const load = { contextTokens: 512, slots: 4, threads: 2, gpu: 'off' } as const;
+    // One thread: beside the workers of other tests two would wait for each other, spinning.
+    const load = { contextTokens: 512, slots: 4, threads: 1, gpu: 'off' } as const;
     this.#channel.send({ type: 'load', ...load, ...spec });
     await this.until(() => this.#loadEnd !== undefined);
     const end = this.#loadEnd!;
