@@ -73,8 +73,10 @@ export async function runMaskbench(options: BenchOptions): Promise<number> {
       await measureSuite(report, ratchet, thinned(fromSuite(suite), every), { isPart, signal });
     }
     if (mask === undefined && suite === undefined) return 0;
-    if (update) ratchet.write({ isPart });
-    else judgeRecord(report, ratchet);
+    if (update) {
+      ratchet.write({ isPart });
+      console.log('recorded: bench/recorded/maskbench.json');
+    } else judgeRecord(report, ratchet);
     return report.finish({ isWritten: !isPart });
   } finally {
     rmSync(folder, { recursive: true, force: true });

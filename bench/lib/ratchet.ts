@@ -65,7 +65,6 @@ export class Ratchet {
       return ids.length === 0 ? [] : [[result, ids]];
     });
     writeFileSync(file, `${JSON.stringify(Object.fromEntries(text), undefined, 1)}\n`);
-    console.log(`recorded: ${file.slice(ROOT.length)}`);
   }
 
   #was(id: string): ExamineResult {
