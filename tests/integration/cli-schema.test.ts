@@ -11,13 +11,14 @@ const line = (id: unknown, schema: unknown, ...tests: readonly (readonly [boolea
   JSON.stringify({ id, schema, tests: tests.map(([valid, data]) => ({ valid, data })) });
 
 /** Takes many seconds and gigabytes: thousands of states for each of hundreds of patterns. */
-const SLOW = (() => {
-  const names = Array.from({ length: 300 }, (_, i) => `p${i}`);
+function slow(patterns: number) {
+  const names = Array.from({ length: patterns }, (_, i) => `p${i}`);
   const properties = Object.fromEntries(
     names.map((name) => [name, { type: 'string', pattern: `^(a|b)*a(a|b){11}${name}$` }]),
   );
   return { type: 'object', properties, required: names };
-})();
+}
+const SLOW = slow(300);
 
 async function check(input: string, ...flags: readonly string[]) {
   using home = new CliHome();
@@ -127,10 +128,21 @@ describe('hearth schema check', () => {
     expect(await cli.exited).toBe(0);
   });
 
-  test('killed, it leaves no child behind, not even one that is busy', async () => {
+  // The limit is what tells: it would be busy for minutes.
+  test('killed, it leaves no child behind, not even one that is busy', {
+    timeout: 15_000,
+  }, async () => {
     using home = new CliHome();
-    const file = home.write('slow.jsonl', `${line('quick', true)}\n${line('slow', SLOW)}\n`);
-    await using cli = home.start(['schema', 'check', '--timeout-ms', '600000', file]);
+    const file = home.write('slow.jsonl', `${line('quick', true)}\n${line('slow', slow(5_000))}\n`);
+    await using cli = home.start([
+      'schema',
+      'check',
+      '--timeout-ms',
+      '600000',
+      '--memory-mb',
+      '8192',
+      file,
+    ]);
     await cli.untilLine(/"quick"/);
     const children = childrenOf(cli.pid);
     expect(children.length).toBeGreaterThan(0);
