@@ -4,6 +4,7 @@ import { apiCompatPage } from './api-compat-page.ts';
 import { emberFacts } from './ember-facts.ts';
 import { errorsPage } from './errors-page.ts';
 import { grafanaDashboard } from './grafana-dashboard.ts';
+import { structuredOutputPage } from './keyword-tables.ts';
 import { metricsPage } from './metrics-page.ts';
 
 export function generatedFiles(): ReadonlyMap<string, string> {
@@ -15,6 +16,7 @@ export function generatedFiles(): ReadonlyMap<string, string> {
     ['docs/configuration.md', configurationPage()],
     ['docs/errors.md', errorsPage()],
     ['docs/metrics.md', metricsPage()],
+    ['docs/structured-output.md', structuredOutputPage()],
     ['ember/facts.json', emberFacts()],
   ]);
 }

@@ -11,6 +11,11 @@ export interface BenchOptions {
   readonly log: string | undefined;
   /** Of `pull`: the size of the file. */
   readonly mib: number;
+  /** Of `maskbench`: one set, and each so manieth of its schemas. */
+  readonly only: string | undefined;
+  readonly every: number;
+  /** Of `maskbench`: what it finds becomes what is expected. */
+  readonly update: boolean;
   /** Aborted when the bench is told to stop. */
   readonly signal: AbortSignal;
 }
@@ -24,6 +29,9 @@ export function parseOptions(args: readonly string[], signal: AbortSignal): Benc
       rounds: { type: 'string', default: '5' },
       log: { type: 'string' },
       mib: { type: 'string', default: '1024' },
+      only: { type: 'string' },
+      every: { type: 'string', default: '1' },
+      update: { type: 'boolean', default: false },
     },
   });
   const models = values.models.split(',').map((name) => {
@@ -43,6 +51,9 @@ export function parseOptions(args: readonly string[], signal: AbortSignal): Benc
     rounds: numbers('rounds', values.rounds)[0]!,
     log: values.log,
     mib: numbers('mib', values.mib)[0]!,
+    only: values.only,
+    every: numbers('every', values.every)[0]!,
+    update: values.update,
     signal,
   };
 }

@@ -54,8 +54,8 @@ export class Report {
     this.#bars.push(bar);
   }
 
-  /** Writes both files and returns the exit code. */
-  finish(): number {
+  /** Writes both files, unless told not to, and returns the exit code. */
+  finish({ isWritten = true }: { readonly isWritten?: boolean } = {}): number {
     const failed = this.#bars.filter((bar) => !isMet(bar));
     if (this.#bars.length > 0) {
       this.table(
@@ -68,6 +68,12 @@ export class Report {
         ]),
       );
     }
+    if (isWritten) this.#write();
+    for (const bar of failed) console.error(`missed: ${bar.name}`);
+    return failed.length === 0 ? 0 : 1;
+  }
+
+  #write(): void {
     const facts = machineFacts();
     const date = new Date().toISOString().slice(0, 10);
     mkdirSync(RESULTS, { recursive: true });
@@ -77,8 +83,6 @@ export class Report {
     const json = { name: this.#name, ...facts, bars: this.#bars, ...this.#data };
     writeFileSync(`${RESULTS}${date}-${this.#name}.json`, `${JSON.stringify(json, round, 2)}\n`);
     console.log(`written: bench/results/${date}-${this.#name}.md`);
-    for (const bar of failed) console.error(`missed: ${bar.name}`);
-    return failed.length === 0 ? 0 : 1;
   }
 }
 

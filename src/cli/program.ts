@@ -7,6 +7,7 @@
 import { Command, CommanderError } from 'commander';
 
 import { type CliContext, CliError } from './context.ts';
+import { wholeNumber } from './schema/options.ts';
 import { readVersion } from './version.ts';
 
 /** Resolves with the exit code. Writes its own errors. */
@@ -240,6 +241,8 @@ Ctrl-C stops it, and the same command goes on where it was.`,
       done(initConfig(file));
     });
 
+  registerSchema(program, context, done);
+
   withConfigFlags(program.command('doctor'))
     .description('check this machine: versions, CPU and GPU, native library, ports, folders')
     .option('--json', 'print JSON')
@@ -250,6 +253,54 @@ Ctrl-C stops it, and the same command goes on where it was.`,
 
   program.command('bench').description('measure a server over HTTP');
   return program;
+}
+
+function registerSchema(
+  program: Command,
+  context: CliContext,
+  done: (exitCode: number) => void,
+): void {
+  const schema = program
+    .command('schema')
+    .description('see what becomes of JSON Schemas as response_format');
+  withChildLimits(schema.command('check'))
+    .description('check schemas and their instances by the grammars that would be served')
+    .argument('[file]', 'JSON lines {"id","schema","tests":[{"valid","data"}]}; - is stdin', '-')
+    .option('--max-bytes <n>', 'of a schema as compact JSON', wholeNumber(1, 8_388_608), 1_048_576)
+    .option('--max-depth <n>', 'schemas inside of schemas', wholeNumber(1, 64), 64)
+    .addHelpText(
+      'after',
+      `
+A line for each, in the same order: {"id","result","keyword","pointer","why","ms"}
+  pass     all its instances are judged right; "reordered": one only after its keys were put in order
+  refused  it cannot be enforced, or the line is no such line
+  over     a valid instance is rejected        under    an invalid one is accepted
+  timeout  a child was too slow                crash    a child died`,
+    )
+    .action(async (file: string, limits) => {
+      const { checkSchemas } = await import('./schema/check.ts');
+      done(await checkSchemas(file, limits, context));
+    });
+  withChildLimits(withStateFlags(schema.command('explain')))
+    .description(
+      'say whether a schema is enforced, how large it becomes, and what its values look like',
+    )
+    .argument('<file>', 'a JSON Schema; - is stdin')
+    .option('--max-bytes <n>', 'as schema_max_bytes if absent', wholeNumber(1, 8_388_608))
+    .option('--max-depth <n>', 'as schema_max_depth if absent', wholeNumber(1, 64))
+    .option('--examples <n>', 'values to draw', wholeNumber(0, 20), 3)
+    .option('--grammar', 'print the grammar, too')
+    .option('--json', 'print JSON')
+    .action(async (file: string, flags) => {
+      const { explainSchemas } = await import('./schema/explain.ts');
+      done(await explainSchemas(file, flags, context));
+    });
+}
+
+function withChildLimits(command: Command): Command {
+  return command
+    .option('--timeout-ms <n>', 'for one schema', wholeNumber(1, 600_000), 2_000)
+    .option('--memory-mb <n>', 'of heap for one schema', wholeNumber(32, 65_536), 1_024);
 }
 
 function withStateFlags(command: Command): Command {

@@ -22,6 +22,9 @@ import { readSchema } from './read/read-schema.ts';
 import { writeInOrder } from './reorder.ts';
 import { UnsupportedSchema } from './unsupported.ts';
 
+/** The `why` of a schema that refuses everything by itself. */
+export const UNSATISFIABLE = 'no value can satisfy it';
+
 export interface CompileLimits {
   readonly maxDepth: number;
   readonly maxGrammarBytes: number;
@@ -56,7 +59,7 @@ export function compileSchema(
   try {
     const root = sets.terms.place(places.root);
     if (sets.isEmpty(root)) {
-      throw new UnsupportedSchema(...whereEmpty(places, sets), 'no value can satisfy it');
+      throw new UnsupportedSchema(...whereEmpty(places, sets), UNSATISFIABLE);
     }
     return {
       grammar: printGrammar(root, sets, limits.maxGrammarBytes),

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 
 import { afterAll, expect, test } from 'vitest';
 
-import { compileSchema } from '../../src/schema/compile.ts';
+import { compileSchema, UNSATISFIABLE } from '../../src/schema/compile.ts';
 import { acceptsText, makeMatcher } from '../../src/schema/gbnf/match.ts';
 import { parseGrammar } from '../../src/schema/gbnf/parse.ts';
 import { UnsupportedSchema } from '../../src/schema/unsupported.ts';
@@ -67,6 +67,6 @@ function acceptor(schema: unknown): ((value: unknown) => boolean) | undefined {
       acceptsText(matcher, JSON.stringify(value)).ok || acceptsText(matcher, textOf(value)).ok;
   } catch (error) {
     if (!(error instanceof UnsupportedSchema)) throw error;
-    return error.why === 'no value can satisfy it' ? () => false : undefined;
+    return error.why === UNSATISFIABLE ? () => false : undefined;
   }
 }

@@ -133,6 +133,10 @@ export class CliProcess implements AsyncDisposable {
     });
   }
 
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
   get stdout(): string {
     return this.#stdout;
   }
@@ -161,6 +165,11 @@ export class CliProcess implements AsyncDisposable {
   stopReadingErrors(): void {
     this.#isUnread = true;
     this.#child.stderr?.pause();
+  }
+
+  /** As a reader that has seen enough. */
+  closeOutput(): void {
+    this.#child.stdout?.destroy();
   }
 
   type(keys: string): void {

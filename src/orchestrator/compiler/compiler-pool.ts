@@ -45,7 +45,8 @@ const START_MS = 20_000;
 const CHILDREN_MAX = 2;
 const WAITING_MAX = 64;
 const BUDGET_REFUSED_MS = 60_000;
-const MAX_GRAMMAR_BYTES = 256 * 1024;
+/** Of one grammar, wherever it is asked for. */
+export const MAX_GRAMMAR_BYTES = 256 * 1024;
 const REMEMBERED_BYTES = 16 * 1024 * 1024;
 /** Of a refusal, which is a few lines. */
 const REFUSAL_BYTES = 1024;

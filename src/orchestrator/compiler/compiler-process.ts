@@ -9,7 +9,7 @@
  *
  * Units   ms. Errors  none is thrown: a job that has no answer says why.
  */
-import { encodeFrame, FrameDecoder } from '../../ipc/codec.ts';
+import { encodeBinaryFrame, encodeFrame, FrameDecoder } from '../../ipc/codec.ts';
 import {
   FromCompiler,
   type FromCompilerMessage,
@@ -73,14 +73,14 @@ export class CompilerProcess {
     return this.#process.hasExited;
   }
 
-  /** One at a time. */
-  async run(job: CompilerJob): Promise<JobEnd> {
+  /** One at a time. `body` belongs to the jobs that have one. */
+  async run(job: CompilerJob, body?: Uint8Array): Promise<JobEnd> {
     await this.#ready.promise;
     const { promise, resolve } = Promise.withResolvers<JobEnd>();
     const call = ++this.#calls;
     this.#running = { call, end: resolve };
     if (this.hasEnded) this.#settle({ type: 'died', how: await this.ended });
-    else this.#process.stream.write(encodeFrame({ ...job, call }));
+    else this.#send({ ...job, call }, body);
     const late = setTimeout(() => {
       this.#isLate = true;
       this.kill();
@@ -99,6 +99,11 @@ export class CompilerProcess {
   /** It has nothing to lose, so it is not asked twice. */
   async stop(): Promise<void> {
     await this.#process.stop({ graceMs: 0, killMs: STOP_MS });
+  }
+
+  #send(message: object, body: Uint8Array | undefined): void {
+    const pieces = body === undefined ? [encodeFrame(message)] : encodeBinaryFrame(message, body);
+    for (const piece of pieces) this.#process.stream.write(piece);
   }
 
   #receive(bytes: Uint8Array): void {

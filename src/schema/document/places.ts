@@ -53,6 +53,8 @@ export class Places {
   readonly draft: Draft;
   readonly spelling: Spelling;
   readonly #byAddress = new Map<string, Place>();
+  readonly #all: Place[] = [];
+  #depth = 0;
   /** The base of each object that stands where a schema may. */
   readonly #bases = new Map<object, string>();
 
@@ -63,6 +65,16 @@ export class Places {
     this.root = { schema: toSchema(document, '', ''), pointer: '', base: NOWHERE };
     this.#index(maxDepth);
     this.root = { ...this.root, base: this.#baseOf(this.root.schema, NOWHERE) };
+  }
+
+  /** Wherever a schema may stand, also where nothing leads to. */
+  get all(): readonly Place[] {
+    return this.#all;
+  }
+
+  /** Schemas inside of schemas, the deepest; 0 for one alone. */
+  get depth(): number {
+    return this.#depth;
   }
 
   /** The schema under `keys` of one. */
@@ -141,6 +153,8 @@ export class Places {
           `more than ${maxDepth} schemas stand inside of each other`,
         );
       }
+      this.#depth = Math.max(this.#depth, depth);
+      this.#all.push(place);
       if (typeof schema === 'boolean') continue;
       const base = this.#ownBase(schema, outer);
       this.#bases.set(schema, base);

@@ -10,7 +10,7 @@
  * Errors  GrammarError when the grammar takes more work than a match may.
  */
 import type { State } from './automaton.ts';
-import type { Ranges } from './char-set.ts';
+import { hasCodePoint, type Ranges } from './char-set.ts';
 import type { Grammar } from './grammar.ts';
 import { advance, type Matcher, type MatchState, start } from './match.ts';
 import { idOf, isRule, RULE_END } from './rule-list.ts';
@@ -20,6 +20,8 @@ export interface DrawOptions {
   readonly maxCodePoints?: number;
   /** As for a match. */
   readonly work?: number | undefined;
+  /** Letters, digits and what else is easily read, wherever a set has some. */
+  readonly isPlain?: boolean;
 }
 
 /** How often a text that may end does, while there is room. */
@@ -29,9 +31,10 @@ const END_CHANCE = 0.25;
 export function drawSentence(
   matcher: Matcher,
   random: () => number,
-  { maxCodePoints = 200, work }: DrawOptions = {},
+  { maxCodePoints = 200, work, isPlain = false }: DrawOptions = {},
 ): string | undefined {
-  const after = leastAfter(matcher.grammar);
+  const { grammar } = matcher;
+  const after = leastAfter(grammar);
   const ofFrame: number[] = [];
   let at: MatchState = start(matcher, work);
   let text = '';
@@ -45,8 +48,12 @@ export function drawSentence(
     if (least > room) return state.isAccepting ? text : undefined;
     const longest = isLate ? least : room;
     const open = ways.flatMap((length, i) => (length <= longest ? [i] : []));
-    const set = state.sets[open[below(random, open.length)]!]!;
-    const codePoint = drawCodePoint(matcher.grammar.sets[set]!, random);
+    const plain = isPlain ? open.filter((i) => !isEscape(grammar.sets[state.sets[i]!]!)) : open;
+    const choices = plain.length > 0 ? plain : open;
+    const set = state.sets[choices[below(random, choices.length)]!]!;
+    const ranges = grammar.sets[set]!;
+    const codePoint =
+      (isPlain ? drawPlain(ranges, random) : undefined) ?? drawCodePoint(ranges, random);
     text += String.fromCodePoint(codePoint);
     at = advance(at, codePoint)!;
   }
@@ -101,6 +108,18 @@ function drawCodePoint(ranges: Ranges, random: () => number): number {
   if (way < 0.15) return low;
   if (way < 0.3) return high;
   return low + below(random, high - low + 1);
+}
+
+const PLAIN = [...'abcdefghijklmnopqrstuvwxyz0123456789'].map((one) => one.codePointAt(0)!);
+
+/** Of JSON: a backslash and nothing else. */
+function isEscape(ranges: Ranges): boolean {
+  return ranges.length === 2 && ranges[0] === 0x5c && ranges[1] === 0x5c;
+}
+
+function drawPlain(ranges: Ranges, random: () => number): number | undefined {
+  const found = PLAIN.filter((one) => hasCodePoint(ranges, one));
+  return found[below(random, found.length)];
 }
 
 function below(random: () => number, limit: number): number {

@@ -11,6 +11,7 @@ import type { Sets } from '../ir/sets.ts';
 import { ANY, type Term } from '../ir/term.ts';
 import type { ValueSet } from '../ir/value-set.ts';
 import { EVERYTHING, NOTHING } from '../ir/whole.ts';
+import { DYNAMIC_REFERENCES } from '../keywords.ts';
 import { UnsupportedSchema } from '../unsupported.ts';
 import { readArrays } from './arrays.ts';
 import { constants } from './constants.ts';
@@ -19,13 +20,11 @@ import { readNumbers } from './numbers.ts';
 import { readObjects } from './objects.ts';
 import { readStrings } from './strings.ts';
 
-const DYNAMIC = ['$dynamicRef', '$recursiveRef'];
-
 export function readSchema(place: Place, places: Places, sets: Sets): Term {
   const schema = place.schema as Keywords;
   const { terms } = sets;
   const { spelling } = places;
-  for (const keyword of DYNAMIC) {
+  for (const keyword of DYNAMIC_REFERENCES) {
     if (keyword in schema) {
       throw new UnsupportedSchema(
         keyword,

@@ -8,20 +8,12 @@
  */
 import type { Place, Places } from '../document/places.ts';
 import { ALL_STRINGS, NO_STRINGS, type StringSet, stringsOf, unionStrings } from '../ir/strings.ts';
+import { DYNAMIC_REFERENCES } from '../keywords.ts';
 import { UnsupportedSchema } from '../unsupported.ts';
 import { byName, type Keywords, list } from './expect.ts';
 import { patternStrings } from './strings.ts';
 
-const DYNAMIC = [
-  'anyOf',
-  'oneOf',
-  'if',
-  'then',
-  'else',
-  'dependentSchemas',
-  '$dynamicRef',
-  '$recursiveRef',
-];
+const DYNAMIC = ['anyOf', 'oneOf', 'if', 'then', 'else', 'dependentSchemas', ...DYNAMIC_REFERENCES];
 
 export function evaluatedKeys(place: Place, places: Places): StringSet {
   const found: StringSet[] = [];

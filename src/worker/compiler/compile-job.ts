@@ -5,7 +5,7 @@
 import type { Constraint } from '../../core/constraint.ts';
 import type { CompileLimitsMessage } from '../../ipc/compiler-protocol.ts';
 import { RegexError } from '../../schema/automata/regex/error.ts';
-import { compileSchema } from '../../schema/compile.ts';
+import { type CompiledSchema, compileSchema } from '../../schema/compile.ts';
 import { compileRegex } from '../../schema/compile-regex.ts';
 import { GrammarError } from '../../schema/gbnf/error.ts';
 import { assertAffordable, lintGrammar } from '../../schema/gbnf/lint.ts';
@@ -46,8 +46,15 @@ function grammarOf(constraint: Constraint, limits: CompileLimitsMessage): string
     case 'json_object':
       return compileSchema({ type: 'object' }, limits).grammar;
     case 'json_schema':
-      return affordable(compileSchema(constraint.schema, limits).grammar, 'schema');
+      return compileAffordable(constraint.schema, limits).grammar;
   }
+}
+
+/** As it is served. */
+export function compileAffordable(schema: unknown, limits: CompileLimitsMessage): CompiledSchema {
+  const compiled = compileSchema(schema, limits);
+  affordable(compiled.grammar, 'schema');
+  return compiled;
 }
 
 function affordable(grammar: string, keyword: string): string {

@@ -8,6 +8,7 @@
  *
  * Exits  0 when the parent is gone · 76 the parent broke the protocol.
  */
+import { systemClock } from '../../core/clock.ts';
 import { openChannelSocket } from '../../ipc/channel-socket.ts';
 import { encodeFrame, FrameDecoder } from '../../ipc/codec.ts';
 import {
@@ -17,6 +18,8 @@ import {
 } from '../../ipc/compiler-protocol.ts';
 import { startWatchdog } from '../watchdog.ts';
 import { compileConstraint } from './compile-job.ts';
+import { examineLine } from './examine.ts';
+import { explainSchema } from './explain.ts';
 import { FinalCheck } from './final-check.ts';
 
 const CHANNEL_FD = 3;
@@ -34,7 +37,10 @@ socket.on('close', () => process.exit(0));
 socket.on('end', () => process.exit(0));
 socket.on('data', (bytes: Uint8Array) => {
   try {
-    for (const { message } of decoder.push(bytes)) enqueue(ToCompiler.parse(message));
+    for (const { message, body } of decoder.push(bytes)) {
+      // A body is good until the next frame, and jobs wait for each other.
+      enqueue(ToCompiler.parse(message), Buffer.from(body ?? []));
+    }
   } catch (error) {
     process.stderr.write(`hearth compiler: ${error instanceof Error ? error.message : error}\n`);
     process.exit(EXIT_PROTOCOL);
@@ -45,23 +51,33 @@ compileConstraint({ kind: 'json_object' }, { maxDepth: 20, maxGrammarBytes: 65_5
 send({ type: 'ready' });
 socket.resume();
 
-function enqueue(job: ToCompilerMessage): void {
+function enqueue(job: ToCompilerMessage, body: Uint8Array): void {
   last = last
-    .then(() => answerTo(job))
+    .then(() => answerTo(job, body))
     .catch((error: unknown) => ({ type: 'failed' as const, call: job.call, why: whereOf(error) }))
     .then(send);
 }
 
-async function answerTo(job: ToCompilerMessage): Promise<FromCompilerMessage> {
+async function answerTo(job: ToCompilerMessage, body: Uint8Array): Promise<FromCompilerMessage> {
   const { call } = job;
-  if (job.type === 'check') {
-    const checked = await finalCheck.check(job.constraint, job.grammar, job.answer);
-    return { type: 'checked', call, ...checked };
+  switch (job.type) {
+    case 'compile': {
+      const compiled = compileConstraint(job.constraint, job.limits);
+      return 'grammar' in compiled
+        ? { type: 'compiled', call, grammar: compiled.grammar }
+        : { type: 'refused', call, ...compiled };
+    }
+    case 'check': {
+      const checked = await finalCheck.check(job.constraint, job.grammar, job.answer);
+      return { type: 'checked', call, ...checked };
+    }
+    case 'examine':
+      return { type: 'examined', call, ...examineLine(body, job.limits, systemClock) };
+    case 'explain': {
+      const explained = explainSchema(body, job, systemClock);
+      return { type: 'explained', call, ...explained };
+    }
   }
-  const compiled = compileConstraint(job.constraint, job.limits);
-  return 'grammar' in compiled
-    ? { type: 'compiled', call, grammar: compiled.grammar }
-    : { type: 'refused', call, ...compiled };
 }
 
 /** Without its message, which may hold what a client has sent. */

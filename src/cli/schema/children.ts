@@ -1,0 +1,58 @@
+/**
+ * The compilers of `hearth schema`. They stand in no register, because no server owns them: they end when their
+ * channel does, and a watchdog of their own ends them where they cannot notice.
+ */
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { entryUrl } from '../../core/entry.ts';
+import type { ExamineLimits } from '../../ipc/compiler-protocol.ts';
+import { CompilerChildren } from '../../orchestrator/compiler/compiler-children.ts';
+import { MAX_GRAMMAR_BYTES } from '../../orchestrator/compiler/compiler-pool.ts';
+import type { JobEnd } from '../../orchestrator/compiler/compiler-process.ts';
+import { spawnWorker } from '../../orchestrator/replica/worker-process.ts';
+import type { CliContext } from '../context.ts';
+import { workerEnvironment } from '../environment.ts';
+import type { SchemaLimits } from './options.ts';
+
+/** Many start at once, on machines that are busy with them. */
+const START_MS = 60_000;
+/** A compiler has no heartbeats: it is watched by its jobs. */
+const HEARTBEAT = { intervalMs: 1_000, misses: 5, silenceLimitMs: 60_000, dependent: false };
+
+export function openChildren(
+  { timeoutMs, memoryMb }: SchemaLimits,
+  max: number,
+  { environment, folders }: CliContext,
+): CompilerChildren {
+  const handed = workerEnvironment(environment, join(folders.cacheDir, 'compile'));
+  return new CompilerChildren({
+    spawn: (number) =>
+      spawnWorker({
+        model: 'compiler',
+        backend: 'schema',
+        number,
+        runId: randomUUID(),
+        environment: handed,
+        heartbeat: HEARTBEAT,
+        nodeArgs: [`--max-old-space-size=${memoryMb}`],
+        entry: fileURLToPath(entryUrl('../../worker/compiler/main', import.meta.url)),
+      }),
+    jobMs: timeoutMs,
+    startMs: START_MS,
+    max,
+  });
+}
+
+export function examineLimits({ maxBytes, maxDepth }: SchemaLimits): ExamineLimits {
+  return { maxSchemaBytes: maxBytes, maxDepth, maxGrammarBytes: MAX_GRAMMAR_BYTES };
+}
+
+/** Of a job that has no answer of its own, in one line. */
+export function howItEnded(end: JobEnd): string {
+  if (end.type === 'died') return end.how.split('\n')[0]!;
+  // The kind of the error and where it was thrown.
+  if (end.type === 'failed') return end.why.split(/\s*\n\s*/, 2).join(' ');
+  return `the compiler answered ${end.type}`;
+}
