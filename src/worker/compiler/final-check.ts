@@ -65,7 +65,8 @@ function keep<T>(kept: Map<string, T>, key: string, make: () => T): T {
   return value;
 }
 
-async function makeValidator(schema: unknown): Promise<Validate> {
+/** What the validator says by itself, without a grammar. */
+export async function makeValidator(schema: unknown): Promise<Validate> {
   const draft = draftOf(schema);
   if (draft === '4' || draft === '6') return unable(`no validator for draft ${draft}`);
   if (draft === '7' && hasRefSiblings(schema)) return unable('keywords beside `$ref`');
@@ -100,6 +101,9 @@ async function ajvFor(draft: Draft): Promise<AjvClass> {
     // What a schema may be has been decided when it was compiled.
     validateSchema: false,
     logger: false,
+    // Where it stops at the first error, it takes `[]` for valid by `prefixItems` with any `contains`, and
+    // does not miss a required property whose name is empty. (Under `not` and `if` it always stops.)
+    allErrors: true,
     code: { regExp: linearRegex },
     formats: Object.fromEntries(
       FORMATS.map((name) => [name, (text: string) => accepts(formatDfa(name), text)]),
@@ -123,7 +127,11 @@ const EXACT_MULTIPLE: FuncKeywordDefinition = {
 const linearRegex = Object.assign(
   (pattern: string) => {
     const texts = matchingStrings(pattern);
-    return { test: (text: string) => hasString(texts, text) };
+    return {
+      test: (text: string) => hasString(texts, text),
+      // Ajv keeps patterns by it: without it all of a schema would be the first one.
+      toString: () => pattern,
+    };
   },
   // Ajv writes it into code that it prints, which is asked of nobody here.
   { code: 'linearRegex' },

@@ -59,6 +59,19 @@ test('patterns take linear time, and those that need no flag u are read', async 
   expect(await validated({ pattern: '^[a-z\\-]+\\_$' }, '"a-b_"')).toBe('valid');
 });
 
+test('several patterns in one schema are each their own', async () => {
+  const schema = { pattern: '^a', properties: { x: { pattern: 'b$' } } };
+  expect(await validated(schema, '{"x":"b"}')).toBe('valid');
+  expect(await validated(schema, '{"x":"a"}')).toBe('invalid');
+  expect(await validated(schema, '"b"')).toBe('invalid');
+});
+
+test('what a hurried validator passes over', async () => {
+  expect(await validated({ required: [''] }, '{}')).toBe('invalid');
+  const tuple = { prefixItems: [{ const: 1 }], contains: { type: 'string' } };
+  expect(await validated(tuple, '[]')).toBe('invalid');
+});
+
 test('what the validator cannot read is not checked', async () => {
   const draft7 = 'http://json-schema.org/draft-07/schema#';
   const siblings = { $schema: draft7, definitions: { a: {} }, $ref: '#/definitions/a', minimum: 3 };
