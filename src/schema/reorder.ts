@@ -2,9 +2,10 @@
  * A value as canonical text with its keys in the order of the grammar: objects are unordered, answers are
  * written in order. As text and not as a value, because an object cannot have "2" before "1".
  *
- * Where a schema has alternatives, the shape that declares most of the keys gives the order.
+ * Where a schema has alternatives, one that the object is of gives the order.
  */
 import { itemAt } from './ir/array-shape.ts';
+import { isIn, isObjectOf } from './ir/membership.ts';
 import { type ObjectShape, valueAt } from './ir/object-shape.ts';
 import type { Sets } from './ir/sets.ts';
 import type { Term } from './ir/term.ts';
@@ -18,20 +19,31 @@ export function writeInOrder(value: unknown, term: Term, sets: Sets): string {
     return `[${value.map((item, index) => writeInOrder(item, itemAt(shape, index), sets)).join()}]`;
   }
   const record = value as Readonly<Record<string, unknown>>;
-  const shape = bestShape(Object.keys(record), set.objects);
+  const shape = shapeOf(record, set.objects, sets);
   if (shape === undefined) return JSON.stringify(value);
   const declared = [...shape.names.keys()].filter((name) => Object.hasOwn(record, name));
   const others = Object.keys(record).filter((name) => !shape.names.has(name));
+  const met = new Map(others.map((name) => [name, countMet(shape, name, record[name], sets)]));
+  others.sort((a, b) => met.get(a)! - met.get(b)!);
   const members = [...declared, ...others].map(
     (name) => `${JSON.stringify(name)}:${writeInOrder(record[name], valueAt(shape, name), sets)}`,
   );
   return `{${members.join()}}`;
 }
 
-function bestShape(
-  keys: readonly string[],
+/** One that the object is of; else the one that declares most of its keys. */
+function shapeOf(
+  record: Readonly<Record<string, unknown>>,
   shapes: readonly ObjectShape[],
+  sets: Sets,
 ): ObjectShape | undefined {
+  const keys = Object.keys(record);
   const known = (shape: ObjectShape) => keys.filter((key) => shape.names.has(key)).length;
-  return shapes.toSorted((a, b) => known(b) - known(a))[0];
+  const sorted = shapes.toSorted((a, b) => known(b) - known(a));
+  return sorted.find((shape) => isObjectOf(shape, record, sets)) ?? sorted[0];
+}
+
+/** Keys that some condition needs come last (`ir/object-automaton.ts`). */
+function countMet({ some }: ObjectShape, name: string, value: unknown, sets: Sets): number {
+  return some.filter((cell) => isIn(cell, name, value, sets)).length;
 }

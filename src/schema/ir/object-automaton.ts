@@ -3,8 +3,10 @@
  * each once or not at all, then any others. A state holds what later decisions need and no more: which
  * sets of names are still allowed, how many there have been, what still has to come.
  *
- * Other keys may repeat, which no grammar can forbid. So only the first of them counts towards `min`; where
- * valid objects would need more of them, the shape is refused. Towards `max` every one counts.
+ * Other keys may repeat, which no grammar can forbid, and the last one counts. So only the first of them counts
+ * towards `min`; where valid objects would need more of them, the shape is refused. Towards `max` every one
+ * counts. And where one of a class is what `some` asks for, all later ones of the class have to be, too: such keys
+ * come last. Left out are objects where two conditions of one class are met by two keys, neither by both.
  *
  * Errors  ShapeBudgetError where the states are too many; UnsupportedSchema as above.
  */
@@ -44,6 +46,8 @@ interface Situation {
   readonly met: number;
   /** Bits of the cells of which there was one. */
   readonly used: number;
+  /** By cell: bits of `some` that were met in it, and that a repeat must not take back. */
+  readonly held: readonly number[];
 }
 
 export function toObjectAutomaton(shape: ObjectShape, stores: Stores): ObjectAutomaton {
@@ -69,7 +73,7 @@ export function toObjectAutomaton(shape: ObjectShape, stores: Stores): ObjectAut
   const ids = new Map<string, number>();
   const open: Situation[] = [];
   const idOf = (one: Situation): number => {
-    const key = `${one.index},${one.presence},${one.count},${one.met},${one.used}`;
+    const key = `${one.index},${one.presence},${one.count},${one.met},${one.used},${one.held}`;
     const known = ids.get(key);
     if (known !== undefined) return known;
     if (states.length >= STATES_MAX) throw new ShapeBudgetError('an object');
@@ -85,7 +89,7 @@ export function toObjectAutomaton(shape: ObjectShape, stores: Stores): ObjectAut
     return states.length - 1;
   };
 
-  idOf({ index: 0, presence: shape.presence, count: 0, met: 0, used: 0 });
+  idOf({ index: 0, presence: shape.presence, count: 0, met: 0, used: 0, held: cells.map(() => 0) });
   for (let at = 0; at < open.length; at++) {
     const one = open[at]!;
     const state = states[at]!;
@@ -125,14 +129,18 @@ export function toObjectAutomaton(shape: ObjectShape, stores: Stores): ObjectAut
       // One that may be a repeat must not meet the minimum.
       if (Number.isFinite(max) && !isNew && one.count < min) continue;
       const used = one.count < min ? one.used | (1 << bit) : one.used;
-      for (const claim of claims(
-        value,
+      const before = one.held[bit]!;
+      const asked = some.filter((_, at) => (before & (1 << at)) !== 0);
+      const kept = terms.and([value, ...asked.map((cell) => cell.value)]);
+      for (const { value: claimed, met } of claims(
+        kept,
         (cell) => !isEmptyStrings(intersectStrings(cell.keys, keys)),
       )) {
+        const held = one.held.with(bit, before | (met & ~one.met));
         state.edges.push({
           key: keys,
-          value: claim.value,
-          to: idOf({ ...one, count, met: claim.met, used }),
+          value: claimed,
+          to: idOf({ ...one, count, met, used, held }),
         });
       }
     }

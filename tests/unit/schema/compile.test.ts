@@ -234,6 +234,32 @@ describe('a schema becomes a grammar of its values (MX-001…007)', () => {
   });
 });
 
+describe('a key of a class may repeat, and the last one counts', () => {
+  const matcherOf = (schema: unknown) => makeMatcher(parseGrammar(compileSchema(schema).grammar));
+
+  test('so that what some key must have is not taken back', () => {
+    const schema = { type: 'object', not: { additionalProperties: { type: 'integer' } } };
+    const matcher = matcherOf(schema);
+    const accepts = (text: string) => acceptsText(matcher, text).ok;
+    expect(accepts('{"a":1,"b":"x"}')).toBe(true);
+    expect(accepts('{"a":"x","b":"y"}')).toBe(true);
+    expect(accepts('{"a":"x","a":1}')).toBe(false);
+    const { textOf } = compileSchema(schema);
+    expect(textOf({ a: 'x', b: 1, c: null, d: 2 })).toBe('{"b":1,"d":2,"a":"x","c":null}');
+  });
+
+  test('but for declared names, which do not', () => {
+    const matcher = matcherOf({
+      type: 'object',
+      properties: { a: true },
+      not: { patternProperties: { '^[ab]': { type: 'integer' } } },
+    });
+    expect(acceptsText(matcher, '{"a":"x","b":1,"b":2}').ok).toBe(true);
+    expect(acceptsText(matcher, '{"b":"x","b":2}').ok).toBe(false);
+    expect(acceptsText(matcher, '{"b":"x","c":2}').ok).toBe(true);
+  });
+});
+
 describe('what cannot be enforced is refused, with the keyword and where it stands', () => {
   const deep = (levels: number): unknown =>
     levels === 0 ? true : { items: deep(levels - 1), type: 'array' };
