@@ -75,14 +75,23 @@ export async function makeValidator(schema: unknown): Promise<Validate> {
   try {
     validate = ajv.compile(schema as object | boolean);
   } catch (error) {
-    return unable(error instanceof Error ? error.message : String(error));
+    return unable(whatOf(error));
   }
   return (value) => {
-    if (validate(value)) return VALID;
+    try {
+      if (validate(value)) return VALID;
+    } catch (error) {
+      // Some of the code that it makes does not run: `items0 is not defined`.
+      return { verdict: 'unchecked', why: whatOf(error) };
+    }
     // Not its message, which may hold names and values of the client's.
     const keyword = validate.errors?.[0]?.keyword ?? 'schema';
     return { verdict: 'invalid', why: `the validator objects by \`${keyword}\`` };
   };
+}
+
+function whatOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function unable(why: string): Validate {

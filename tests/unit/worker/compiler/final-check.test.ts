@@ -76,6 +76,10 @@ test('what the validator cannot read is not checked', async () => {
   const draft7 = 'http://json-schema.org/draft-07/schema#';
   const siblings = { $schema: draft7, definitions: { a: {} }, $ref: '#/definitions/a', minimum: 3 };
   expect(await validated(siblings, '2')).toBe('unchecked');
+  // The code that Ajv makes of it names a variable that it has not.
+  const tuple = { prefixItems: [false], unevaluatedItems: false };
+  const broken = { if: { oneOf: [tuple], not: true }, else: { type: 'null' } };
+  expect(await validated(broken, '[1]')).toBe('unchecked');
   expect(await validated({ $schema: 'http://json-schema.org/draft-04/schema#' }, '2')).toBe(
     'unchecked',
   );
