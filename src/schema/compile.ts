@@ -15,6 +15,7 @@ import { type Place, Places } from './document/places.ts';
 import { PresenceBudgetError } from './ir/presence.ts';
 import { Sets } from './ir/sets.ts';
 import { ShapeBudgetError } from './ir/shape-budget.ts';
+import type { Term } from './ir/term.ts';
 import { TermBudgetError } from './ir/term-budget-error.ts';
 import { printGrammar } from './print/print-grammar.ts';
 import { GrammarBudgetError, MAX_BYTES } from './print/rules.ts';
@@ -63,14 +64,28 @@ export function compileSchema(
     }
     return {
       grammar: printGrammar(root, sets, limits.maxGrammarBytes),
-      textOf: (value) => writeInOrder(value, root, sets),
+      textOf: (value) => textOf(value, root, sets),
     };
   } catch (error) {
-    if (error instanceof Error && BUDGETS.some((kind) => error instanceof kind)) {
+    if (isBudget(error)) {
       throw new UnsupportedSchema('schema', '', `too large to enforce: ${error.message}`);
     }
     throw error;
   }
+}
+
+function textOf(value: unknown, root: Term, sets: Sets): string {
+  try {
+    return writeInOrder(value, root, sets);
+  } catch (error) {
+    // A part that no answer reaches is worked out for the first time, and may be one that is refused.
+    if (error instanceof UnsupportedSchema || isBudget(error)) return JSON.stringify(value);
+    throw error;
+  }
+}
+
+function isBudget(error: unknown): error is Error {
+  return BUDGETS.some((kind) => error instanceof kind);
 }
 
 /** The deepest required part that is empty by itself, which is what a person has to look at. */

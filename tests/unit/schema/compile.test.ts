@@ -234,6 +234,13 @@ describe('a schema becomes a grammar of its values (MX-001…007)', () => {
   });
 });
 
+test('a value has a text also where it has parts that no answer reaches', () => {
+  const unreached = { contains: true, unevaluatedItems: false };
+  const { textOf } = compileSchema({ prefixItems: [false], items: unreached });
+  expect(textOf([[1]])).toBe('[[1]]');
+  expect(textOf([1, [2]])).toBe('[1,[2]]');
+});
+
 describe('a key of a class may repeat, and the last one counts', () => {
   const matcherOf = (schema: unknown) => makeMatcher(parseGrammar(compileSchema(schema).grammar));
 
