@@ -70,7 +70,8 @@ export interface Limit {
 }
 
 export function rangeOf({ min, max, isExclusive }: Limit): NumberSet {
-  const bounds = isExclusive ? { exclusiveMin: min, exclusiveMax: max } : { min, max };
+  const isOpen = isExclusive || [min, max].some((bound) => bound !== undefined && isRounded(bound));
+  const bounds = isOpen ? { exclusiveMin: min, exclusiveMax: max } : { min, max };
   return new NumberSet([{ ...ANY, ...bounds }]);
 }
 
@@ -148,14 +149,31 @@ function complementAtom(atom: NumberAtom): NumberSet {
   const found: NumberAtom[] = [];
   if (atom.min !== undefined) found.push({ ...ANY, exclusiveMax: atom.min });
   if (atom.max !== undefined) found.push({ ...ANY, exclusiveMin: atom.max });
-  if (atom.exclusiveMin !== undefined) found.push({ ...ANY, max: atom.exclusiveMin });
-  if (atom.exclusiveMax !== undefined) found.push({ ...ANY, min: atom.exclusiveMax });
+  if (atom.exclusiveMin !== undefined) found.push(upTo(atom.exclusiveMin));
+  if (atom.exclusiveMax !== undefined) found.push(from(atom.exclusiveMax));
   if (atom.isInteger !== undefined) found.push({ ...ANY, isInteger: !atom.isInteger });
   for (const step of atom.multiples) found.push({ ...ANY, nonMultiples: [step] });
   for (const step of atom.nonMultiples) found.push({ ...ANY, multiples: [step] });
   if (atom.except.length > 0) found.push({ ...ANY, only: atom.except });
   if (atom.only !== undefined) found.push({ ...ANY, except: atom.only });
   return new NumberSet(found);
+}
+
+/** A bound that JSON may have rounded is on neither side. */
+function upTo(bound: number): NumberAtom {
+  return isRounded(bound) ? { ...ANY, exclusiveMax: bound } : { ...ANY, max: bound };
+}
+
+function from(bound: number): NumberAtom {
+  return isRounded(bound) ? { ...ANY, exclusiveMin: bound } : { ...ANY, min: bound };
+}
+
+/**
+ * Beyond 2^53 the schema may say another number than the double that was read: 9223372036854775807 is read as one
+ * more. Whether the bound itself is allowed is not known, so it is left out.
+ */
+function isRounded(bound: number): boolean {
+  return Math.abs(bound) > Number.MAX_SAFE_INTEGER;
 }
 
 function automatonOf(atom: NumberAtom): Dfa {

@@ -14,10 +14,10 @@ export function readNumbers(place: Place, spelling: Spelling, sets: Sets): reado
   const lower = bound(place, spelling, 'minimum', 'exclusiveMinimum');
   const upper = bound(place, spelling, 'maximum', 'exclusiveMaximum');
   for (const { value, isExclusive } of lower) {
-    found.push(rangeOf({ min: value, isExclusive: isExclusive || isRounded(value) }));
+    found.push(rangeOf({ min: value, isExclusive }));
   }
   for (const { value, isExclusive } of upper) {
-    found.push(rangeOf({ max: value, isExclusive: isExclusive || isRounded(value) }));
+    found.push(rangeOf({ max: value, isExclusive }));
   }
   const step = number(place, 'multipleOf');
   if (step !== undefined) {
@@ -58,12 +58,4 @@ function bound(
   const inclusive = value === undefined ? [] : [{ value, isExclusive: false }];
   const limit = has6 ? number(place, exclusive) : undefined;
   return limit === undefined ? inclusive : [...inclusive, { value: limit, isExclusive: true }];
-}
-
-/**
- * Beyond 2^53 the schema may say another number than the double that was read: 9223372036854775807 is read as one
- * more. Whether the bound itself is allowed is not known, so it is left out.
- */
-function isRounded(value: number): boolean {
-  return Math.abs(value) > Number.MAX_SAFE_INTEGER;
 }

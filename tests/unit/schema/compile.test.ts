@@ -28,6 +28,8 @@ const CASES: readonly Case[] = [
   ['bounds', { minimum: 0.1, exclusiveMaximum: 3 }, [0.1, 2.99, 'x'], [0.09, 3]],
   // Written …807 in the schemas of 64-bit integers, which JSON reads as this double, one above.
   ['a bound that no double has', { maximum: 2 ** 63 }, [2 ** 63 - 1024], [2 ** 63]],
+  ['what is not above such a bound', { not: { minimum: 2 ** 63 } }, [2 ** 63 - 1024], [2 ** 63]],
+  ['what is not below such a bound', { not: { exclusiveMaximum: -(2 ** 60) } }, [1], [-(2 ** 60)]],
   ['multipleOf', { type: 'number', multipleOf: 0.25 }, [0, 0.25, -1.5], [0.3]],
   [
     'lengths',
