@@ -9,6 +9,7 @@ import { enumerate } from '../automata/enumerate.ts';
 import { isFiniteSet } from '../automata/lengths.ts';
 import { EMPTY } from '../automata/minimise.ts';
 import { multipleOf, multiplesWithin, notMultipleOf } from '../automata/multiple-of.ts';
+import { nonIntegers } from '../automata/non-integers.ts';
 import { exceptNumbers, integers, numberRange, numbers, ofNumbers } from '../automata/numbers.ts';
 import { intersection, union } from '../automata/product.ts';
 
@@ -189,7 +190,7 @@ function automatonOf(atom: NumberAtom): Dfa {
   for (const step of only === undefined ? multiples : []) {
     parts.push(multiplesWithin(step, bounds, { isInteger }));
   }
-  if (atom.isInteger === false) parts.push(notMultipleOf(1));
+  if (atom.isInteger === false) parts.push(nonIntegers());
   for (const step of nonMultiples) parts.push(notMultipleOf(step));
   if (except.length > 0) parts.push(exceptNumbers(except, isInteger));
   return parts.reduce((a, b) => intersection(a, b));

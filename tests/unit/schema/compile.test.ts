@@ -30,6 +30,12 @@ const CASES: readonly Case[] = [
   ['a bound that no double has', { maximum: 2 ** 63 }, [2 ** 63 - 1024], [2 ** 63]],
   ['what is not above such a bound', { not: { minimum: 2 ** 63 } }, [2 ** 63 - 1024], [2 ** 63]],
   ['what is not below such a bound', { not: { exclusiveMaximum: -(2 ** 60) } }, [1], [-(2 ** 60)]],
+  [
+    'what is no integer',
+    { type: 'number', not: { type: 'integer' } },
+    [0.1 + 0.2, 1e-7, -2.5e-300, 1 / 3, 123456.00000001, 0.99],
+    [1, 1e20, -5],
+  ],
   ['multipleOf', { type: 'number', multipleOf: 0.25 }, [0, 0.25, -1.5], [0.3]],
   [
     'lengths',
