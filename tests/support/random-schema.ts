@@ -10,8 +10,8 @@ export type Schema = boolean | Keywords;
 export type Keywords = { readonly [keyword: string]: unknown };
 
 export const NAMES = ['a', 'b', 'c', 'ab', 'x-1', '', 'é"', '0'] as const;
-export const KEY_PATTERNS = ['^a', 'b$', '^[ab]$', '^x-', '\\d', '^.?$'] as const;
-export const PATTERNS = [
+const KEY_PATTERNS = ['^a', 'b$', '^[ab]$', '^x-', '\\d', '^.?$'] as const;
+const PATTERNS = [
   '^a',
   'b$',
   '^[a-c]{1,3}$',
@@ -43,7 +43,7 @@ const bound = fc.oneof(
 );
 
 /** Any JSON of few parts. */
-export const jsonValue: fc.Arbitrary<unknown> = fc.letrec<{ value: unknown }>((tie) => ({
+const jsonValue: fc.Arbitrary<unknown> = fc.letrec<{ value: unknown }>((tie) => ({
   value: fc.oneof(
     { depthSize: 'small', maxDepth: 2, withCrossShrink: true },
     fc.constantFrom<unknown>(null, true, false),

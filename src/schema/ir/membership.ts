@@ -9,7 +9,7 @@ import type { Sets } from './sets.ts';
 import { hasString } from './strings.ts';
 import type { Term } from './term.ts';
 
-export function hasValue(term: Term, value: unknown, sets: Sets): boolean {
+function hasValue(term: Term, value: unknown, sets: Sets): boolean {
   const set = sets.expand(term);
   if (value === null) return set.hasNull;
   if (typeof value === 'boolean') return value ? set.hasTrue : set.hasFalse;
