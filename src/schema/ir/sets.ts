@@ -255,9 +255,13 @@ export class Sets implements Stores, Expander {
   #merged(shapes: readonly ObjectShape[]): readonly ObjectShape[] {
     const kept: ObjectShape[] = [];
     for (const shape of shapes) {
-      const at = kept.findIndex((other) => mergeObjects(other, shape, this) !== undefined);
-      if (at < 0) kept.push(shape);
-      else kept[at] = mergeObjects(kept[at]!, shape, this)!;
+      let merged: ObjectShape | undefined;
+      const at = kept.findIndex((other) => {
+        merged = mergeObjects(other, shape, this);
+        return merged !== undefined;
+      });
+      if (merged === undefined) kept.push(shape);
+      else kept[at] = merged;
     }
     return kept;
   }
