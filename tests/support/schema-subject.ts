@@ -41,6 +41,16 @@ export function subjectOf(schema: Keywords, spelled: unknown = schema): Subject 
   }
 }
 
+/** Whether it is refused because nothing is said to satisfy it. */
+export function isCalledEmpty(spelled: unknown): boolean {
+  try {
+    compileSchema(spelled);
+    return false;
+  } catch (error) {
+    return error instanceof UnsupportedSchema && error.why === 'no value can satisfy it';
+  }
+}
+
 export async function validatorOf(schema: Keywords): Promise<(value: unknown) => Judgement> {
   const validate = await makeValidator(schema);
   const doesCount = [...subschemas(schema)].some((one) => 'contains' in one);
@@ -99,6 +109,17 @@ export function compareOn(
     if (verdict === 'valid' && !isThere && !isNarrowed(value, subject.schema)) missed.push(value);
   }
   return { missed, wrong, valid };
+}
+
+/** Values near a schema that the validator takes, where nothing is left out on purpose. */
+export function validNear(
+  schema: Keywords,
+  judge: (value: unknown) => Judgement,
+  { random, count }: { readonly random: () => number; readonly count: number },
+): readonly unknown[] {
+  return Array.from({ length: count }, () => nearValue(schema, random)).filter(
+    (value) => judge(value) === 'valid' && !isNarrowed(value, schema),
+  );
 }
 
 /** With its keys in the order that the grammar gives them, or in any other. */
