@@ -9,6 +9,8 @@ import type { FinishReason, Grammar } from '../core/engine.ts';
 import { BugError, HearthError } from '../core/errors.ts';
 import type { Exchange } from './exchange.ts';
 
+const HASH_SHOWN = 12;
+
 export class Constrained {
   readonly #exchange: Exchange;
   readonly #asked: AskedConstraint;
@@ -45,8 +47,9 @@ export class Constrained {
     if (verdict.verdict !== 'invalid') return reason;
     if (stop !== undefined) return 'length';
     const { log } = this.#exchange.deps;
-    const { hash } = this.grammar;
-    log.error({ grammar: hash, why: verdict.why }, 'a finished answer is not what was asked for');
+    // All of it would look like a key to the log.
+    const grammar = this.grammar.hash.slice(0, HASH_SHOWN);
+    log.error({ grammar, why: verdict.why }, 'a finished answer is not what was asked for');
     throw new BugError(`A finished answer is not what \`${this.#asked.param}\` asks for.`);
   }
 

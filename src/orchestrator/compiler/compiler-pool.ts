@@ -86,7 +86,7 @@ export class CompilerPool implements ConstraintCompiler {
     const end = await this.#run({ type: 'check', constraint, grammar: text, answer });
     if (end.type === 'checked' && end.verdict !== 'unchecked') return end;
     const why = 'why' in end ? end.why : end.type === 'died' ? end.how : 'it took too long';
-    log.debug({ grammar: hash, why }, 'a finished answer could not be checked');
+    log.debug({ grammar: hash.slice(0, 12), why }, 'a finished answer could not be checked');
     return { verdict: 'unchecked' };
   }
 
@@ -121,7 +121,7 @@ export class CompilerPool implements ConstraintCompiler {
     });
     if (end.type === 'late' || end.type === 'died') {
       const how = end.type === 'late' ? 'it took too long' : end.how;
-      log.warn({ constraint: key, how }, 'a compiler was ended by a constraint');
+      log.warn({ constraint: key.slice(0, 12), how }, 'a compiler was ended by a constraint');
       this.#overBudget.set(key, clock.nowMs() + BUDGET_REFUSED_MS);
       return overBudget;
     }
