@@ -71,7 +71,7 @@ export const ENFORCED = {
   pattern: { group: 'strings', note: 'ECMA-262, searched for unless anchored' },
   format: {
     group: 'strings',
-    note: '`date`, `time`, `date-time`, `duration`, `email`, `hostname`, `ipv4`, `ipv6`, `uri`, `uuid`; any other is an annotation',
+    note: '`date`, `time`, `date-time`, `duration`, `email`, `hostname`, `ipv4`, `ipv6`, `uri`, `uuid`; others of the specification are refused, and names that it does not have are annotations',
   },
   minimum: { group: 'numbers' },
   maximum: { group: 'numbers' },
@@ -114,7 +114,7 @@ export interface Refusal {
   readonly why: string;
 }
 
-const BUDGET = 'more than fits into 256 KiB of grammar, 20,000 states or a second';
+const BUDGET = 'more than fits into 256 KiB to 960 KiB of grammar, 20,000 states or a second';
 
 export const REFUSALS = {
   dynamicRef: {
@@ -170,6 +170,11 @@ export const REFUSALS = {
     keyword: 'anyOf',
     what: 'alternatives that multiply to more than 500',
     why: 'each is written out',
+  },
+  format: {
+    keyword: 'format',
+    what: '`format` with one of the specification that is not among the ten: `regex`, `iri`, `uri-reference`, `json-pointer`, …',
+    why: 'it would be taken for enforced',
   },
   multipleOf: {
     keyword: 'multipleOf',

@@ -9,8 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { entryUrl } from '../../core/entry.ts';
 import type { ExamineLimits } from '../../ipc/compiler-protocol.ts';
 import { CompilerChildren } from '../../orchestrator/compiler/compiler-children.ts';
-import { MAX_GRAMMAR_BYTES } from '../../orchestrator/compiler/compiler-pool.ts';
 import type { JobEnd } from '../../orchestrator/compiler/compiler-process.ts';
+import { grammarMaxBytes } from '../../orchestrator/compiler/grammar-bytes.ts';
 import { spawnWorker } from '../../orchestrator/replica/worker-process.ts';
 import type { CliContext } from '../context.ts';
 import { workerEnvironment } from '../environment.ts';
@@ -46,7 +46,7 @@ export function openChildren(
 }
 
 export function examineLimits({ maxBytes, maxDepth }: SchemaLimits): ExamineLimits {
-  return { maxSchemaBytes: maxBytes, maxDepth, maxGrammarBytes: MAX_GRAMMAR_BYTES };
+  return { maxSchemaBytes: maxBytes, maxDepth, maxGrammarBytes: grammarMaxBytes(maxBytes) };
 }
 
 /** Of a job that has no answer of its own, in one line. */

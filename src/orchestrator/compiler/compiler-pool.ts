@@ -25,6 +25,7 @@ import { BugError, type HearthError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { WorkerProcess } from '../replica/worker-process.ts';
 import { type CompilerJob, CompilerProcess, type JobEnd } from './compiler-process.ts';
+import { grammarMaxBytes } from './grammar-bytes.ts';
 import { Recent } from './recent.ts';
 import * as refusals from './refusals.ts';
 
@@ -46,7 +47,6 @@ const CHILDREN_MAX = 2;
 const WAITING_MAX = 64;
 const BUDGET_REFUSED_MS = 60_000;
 /** Of one grammar, wherever it is asked for. */
-export const MAX_GRAMMAR_BYTES = 256 * 1024;
 const REMEMBERED_BYTES = 16 * 1024 * 1024;
 /** Of a refusal, which is a few lines. */
 const REFUSAL_BYTES = 1024;
@@ -71,7 +71,7 @@ export class CompilerPool implements ConstraintCompiler {
   async compile({ constraint, param }: AskedConstraint): Promise<Grammar> {
     const { schemaMaxBytes, schemaMaxDepth } = this.#options.limits;
     if (bytesOf(constraint) > schemaMaxBytes) throw refusals.tooLarge(param, schemaMaxBytes);
-    const key = hashOf(`${schemaMaxDepth} ${JSON.stringify(constraint)}`);
+    const key = hashOf(`${schemaMaxDepth} ${schemaMaxBytes} ${JSON.stringify(constraint)}`);
     const found = this.#results.get(key) ?? (await this.#compileOnce(key, constraint));
     if ('refused' in found) throw found.refused(param);
     return found;
@@ -117,7 +117,10 @@ export class CompilerPool implements ConstraintCompiler {
     const end = await this.#run({
       type: 'compile',
       constraint,
-      limits: { maxDepth: limits.schemaMaxDepth, maxGrammarBytes: MAX_GRAMMAR_BYTES },
+      limits: {
+        maxDepth: limits.schemaMaxDepth,
+        maxGrammarBytes: grammarMaxBytes(limits.schemaMaxBytes),
+      },
     });
     if (end.type === 'late' || end.type === 'died') {
       const how = end.type === 'late' ? 'it took too long' : end.how;

@@ -32,6 +32,18 @@ const SOURCES = {
 export type FormatName = keyof typeof SOURCES;
 export const FORMATS = Object.keys(SOURCES) as readonly FormatName[];
 
+/**
+ * Formats of the specification that are not enforced, and why: a schema that asks for one is refused, since
+ * whoever names a format of the specification expects it to hold.
+ */
+export const UNENFORCED_FORMATS: ReadonlyMap<string, string> = new Map([
+  ['regex', 'the texts that are regular expressions are no regular set'],
+  ...[
+    ...['iri', 'iri-reference', 'uri-reference', 'uri-template', 'idn-email', 'idn-hostname'],
+    ...['json-pointer', 'relative-json-pointer'],
+  ].map((name) => [name, 'it is not built; write it as a `pattern`'] as const),
+]);
+
 const built = new Map<FormatName, Dfa>();
 
 export function isFormatName(name: string): name is FormatName {

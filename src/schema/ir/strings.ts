@@ -137,10 +137,29 @@ export function complementStrings(set: StringSet): StringSet {
   return set.parts.map(complementPart).reduce(intersectStrings, ALL_STRINGS);
 }
 
+/** Shapes of objects leave the same names out of the same keys again and again. */
+const differences = new WeakMap<StringSet, Map<string, StringSet>>();
+/** Of one set. The set of all strings lives as long as the process. */
+const DIFFERENCES_KEPT = 256;
+
 /** The strings of `a` that are not in `b`. */
 export function subtractStrings(a: StringSet, b: StringSet): StringSet {
   if (b.parts.length === 0 || a.parts.length === 0) return a;
   if (a === b || b === ALL_STRINGS) return NO_STRINGS;
+  let known = differences.get(a);
+  if (known === undefined || known.size >= DIFFERENCES_KEPT) {
+    known = new Map();
+    differences.set(a, known);
+  }
+  let found = known.get(b.key);
+  if (found === undefined) {
+    found = subtract(a, b);
+    known.set(b.key, found);
+  }
+  return found;
+}
+
+function subtract(a: StringSet, b: StringSet): StringSet {
   const [one] = a.parts;
   const [other] = b.parts;
   if (

@@ -1,4 +1,5 @@
 /** The keywords about strings. */
+import { UNENFORCED_FORMATS } from '../automata/formats.ts';
 import type { Place } from '../document/places.ts';
 import type { Sets } from '../ir/sets.ts';
 import { formatStrings, lengthStrings, matchingStrings, type StringSet } from '../ir/strings.ts';
@@ -17,6 +18,14 @@ export function readStrings(place: Place, sets: Sets): readonly Term[] {
     found.push(patternStrings(pattern, { keyword: 'pattern', pointer: place.pointer }));
   }
   const format = text(place, 'format');
+  const unenforced = format === undefined ? undefined : UNENFORCED_FORMATS.get(format);
+  if (unenforced !== undefined) {
+    throw new UnsupportedSchema(
+      'format',
+      place.pointer,
+      `"${format}" is not enforced: ${unenforced}`,
+    );
+  }
   const formatted = format === undefined ? undefined : formatStrings(format);
   if (formatted !== undefined) found.push(formatted);
   return found.map((strings) => sets.of({ ...EVERYTHING, strings }));

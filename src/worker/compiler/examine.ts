@@ -13,12 +13,13 @@ import * as z from 'zod';
 import type { Clock } from '../../core/clock.ts';
 import type { Examined, ExamineLimits } from '../../ipc/compiler-protocol.ts';
 import { type CompiledSchema, UNSATISFIABLE } from '../../schema/compile.ts';
+import { draftOf } from '../../schema/document/dialect.ts';
 import { GrammarError } from '../../schema/gbnf/error.ts';
 import { acceptsText, makeMatcher } from '../../schema/gbnf/match.ts';
 import { parseGrammar } from '../../schema/gbnf/parse.ts';
 import { UnsupportedSchema } from '../../schema/unsupported.ts';
 import { compileAffordable } from './compile-job.ts';
-import { BodyError, parseBody } from './json-body.ts';
+import { BodyError, parseBody, parseSpelled } from './json-body.ts';
 
 const id = z.union([z.string(), z.number()], 'expected a string or a number');
 const Named = z.object({ id });
@@ -27,9 +28,13 @@ const Line = Named.extend({
   tests: z.array(z.object({ valid: z.boolean(), data: z.unknown() })),
 });
 
+const Spelled = z.object({ tests: z.array(z.object({ data: z.unknown() })) });
+
 interface Test {
   readonly valid: boolean;
   readonly data: unknown;
+  /** As it was written, where that says more than the value. */
+  readonly spelled?: string;
 }
 
 type Outcome = Omit<Examined, 'id' | 'ms'>;
@@ -46,8 +51,27 @@ export function examineLine(bytes: Uint8Array, limits: ExamineLimits, clock: Clo
   if (!line.success) {
     return { id: idOf(value), result: 'refused', why: whyNoLine(line.error), ms: 0 };
   }
-  const { id, schema, tests } = line.data;
+  const { id, schema } = line.data;
+  const isOfDraft4 = typeof schema === 'object' && schema !== null && isDraft4(schema);
+  const tests = isOfDraft4 ? withSpelling(line.data.tests, bytes) : line.data.tests;
   return { id, ...examine({ schema, tests }, limits, clock) };
+}
+
+function isDraft4(schema: object): boolean {
+  try {
+    return draftOf(schema) === '4';
+  } catch {
+    // Told by the compiler.
+    return false;
+  }
+}
+
+function withSpelling(tests: readonly Test[], bytes: Uint8Array): readonly Test[] {
+  const spelled = Spelled.parse(parseSpelled(bytes)).tests;
+  return tests.map((test, index) => {
+    const text = JSON.stringify(spelled[index]?.data);
+    return text === JSON.stringify(test.data) ? test : { ...test, spelled: text };
+  });
 }
 
 function whyNoLine({ issues: [issue] }: z.ZodError): string {
@@ -98,9 +122,11 @@ function judge({ grammar, textOf }: CompiledSchema, tests: readonly Test[]): Out
   let over: Outcome | undefined;
   let isReordered = false;
   try {
-    for (const [index, { valid, data }] of tests.entries()) {
-      const given = acceptsText(matcher, JSON.stringify(data));
-      const verdict = given.ok ? given : acceptsText(matcher, textOf(data));
+    for (const [index, { valid, data, spelled }] of tests.entries()) {
+      // The canonical text of an invalid one may be that of a value which is valid.
+      const own = valid ? undefined : spelled;
+      const given = acceptsText(matcher, own ?? JSON.stringify(data));
+      const verdict = given.ok || own !== undefined ? given : acceptsText(matcher, textOf(data));
       if (verdict.ok && !valid) {
         return { result: 'under', why: `test ${index + 1} is invalid and is accepted` };
       }

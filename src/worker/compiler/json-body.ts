@@ -28,6 +28,25 @@ export function parseBody(bytes: Uint8Array): unknown {
   }
 }
 
+interface Source {
+  readonly source?: string;
+}
+
+/**
+ * The same, with numbers such as `1.0` and `1e2` as they are spelled when it is written again: to draft 4
+ * they are no integers, and a value does not show it.
+ */
+export function parseSpelled(bytes: Uint8Array): unknown {
+  const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
+  // TypeScript knows neither: https://tc39.es/proposal-json-parse-with-source/
+  const reviver = (_key: string, value: unknown, { source }: Source = {}) =>
+    Number.isInteger(value) && source !== undefined && /[.e]/i.test(source)
+      ? rawJSON(source)
+      : value;
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
+  return JSON.parse(text, reviver as (key: string, value: unknown) => unknown);
+}
+
 /** Of text that may be no JSON at all: brackets outside of strings, the deepest. */
 function levelsOf(bytes: Uint8Array): number {
   let level = 0;

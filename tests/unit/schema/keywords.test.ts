@@ -110,6 +110,7 @@ const REFUSED: Readonly<Record<keyof typeof REFUSALS, unknown>> = {
   unevaluatedProperties: { anyOf: [{ required: ['a'] }], unevaluatedProperties: false },
   unevaluatedItems: { contains: { type: 'null' }, unevaluatedItems: false },
   alternatives: { allOf: [wide('a'), wide('b')] },
+  format: { format: 'regex' },
   multipleOf: { multipleOf: 1.2345678 },
   wrongValue: { minLength: '3' },
   unsatisfiable: { type: 'string', minLength: 2, maxLength: 1 },

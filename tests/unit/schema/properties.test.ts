@@ -24,8 +24,8 @@ import {
   type Subject,
   sentencesOf,
   subjectOf,
-  validNear,
   validatorOf,
+  validNear,
 } from '../../support/schema-subject.ts';
 
 const SEED = 20_261_122;

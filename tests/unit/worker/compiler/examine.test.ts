@@ -41,6 +41,20 @@ describe('a line that is one', () => {
     expect(check(pair, [false, { b: 2, a: 1 }])).toMatchObject({ result: 'under' });
   });
 
+  test.each([
+    ['http://json-schema.org/draft-04/schema#', 'pass'],
+    ['http://json-schema.org/draft-06/schema#', 'under'],
+  ])('1.0 is no integer to draft 4 only: %s', (draft, result) => {
+    const line = `{"id":"x","schema":{"$schema":"${draft}","items":{"type":"integer"}},"tests":[{"valid":false,"data":[1,2.0]}]}`;
+    expect(examine(line)).toMatchObject({ result });
+  });
+
+  test('and a valid number of draft 4 is tried in the spelling of the grammar', () => {
+    const draft = 'http://json-schema.org/draft-04/schema#';
+    const line = `{"id":"x","schema":{"$schema":"${draft}","type":"number"},"tests":[{"valid":true,"data":5.0}]}`;
+    expect(examine(line)).toMatchObject({ result: 'pass' });
+  });
+
   test('the instance and the place are named', () => {
     expect(check({ type: 'integer' }, [true, 1], [true, 'a'])).toMatchObject({
       why: 'test 2 is valid and leaves the grammar at byte 0',
