@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
-
+import { parseSpelled } from '../src/worker/compiler/json-body.ts';
 import { type Answer, type Asked, checkSchemas } from './lib/check-schemas.ts';
 import type { BenchOptions } from './lib/options.ts';
 import { Ratchet } from './lib/ratchet.ts';
@@ -242,7 +242,8 @@ function fromMaskbench(folder: string, { only, every }: BenchOptions): readonly 
     .sort();
   return thinned(files, every).map((id) => ({
     id,
-    read: () => MaskFile.parse(JSON.parse(readFileSync(join(folder, id), 'utf8'))),
+    // 12345.0 must not become 12345 on the way.
+    read: () => MaskFile.parse(parseSpelled(readFileSync(join(folder, id)))),
   }));
 }
 

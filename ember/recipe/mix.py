@@ -79,9 +79,9 @@ def _tools(rng: random.Random) -> Conversation:
 
 def _long(rng: random.Random) -> Conversation:
     kind = rng.random()
-    if kind < 0.5:
+    if kind < 0.65:
         return long.needle(rng, rng.randint(300, 1700))
-    if kind < 0.8:
+    if kind < 0.85:
         fillers = [chat_skill(rng) for _ in range(rng.randint(8, 24))]
         return copying.name_over_turns(rng, False, fillers) if rng.random() < 0.5 else long.many_turns(rng, fillers)
     return tools.tool_chain(rng, rng.randint(3, 7))
@@ -89,11 +89,11 @@ def _long(rng: random.Random) -> Conversation:
 
 def draw(rng: random.Random) -> Conversation:
     kind = rng.random()
-    if kind < 0.735:
+    if kind < 0.70:
         conversation = _chat(rng)
-    elif kind < 0.90:
+    elif kind < 0.89:
         conversation = _tools(rng)
-    elif kind < 0.96:
+    elif kind < 0.95:
         conversation = objects.forced_json(rng)
     else:
         conversation = _long(rng)

@@ -1,6 +1,8 @@
 """The words that conversations are made of. Every tenth of a pool is unseen: kept from training.
 
-Written for this file; nothing is taken from a corpus. Capitals are general knowledge.
+Pools are open: a share of their training draws are made up, since a hundred names would be learnt as
+tokens and no other name could then be copied. Written for this file; nothing is taken from a corpus.
+Capitals are general knowledge.
 """
 
 from __future__ import annotations
@@ -13,28 +15,70 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 
+_ONSETS = (
+    *"b c d f g h j k l m n p r s t v w y z".split(),
+    *"b d g h k l m n p r s t bl br ch cl cr dr fl fr gl gr kl kr ph pl pr qu sh sk sl sm sn sp st str sw th tr tw wh".split(),
+    "",
+)
+_VOWELS = (*"a e i o u a e i o u a e i o u".split(), *"y ai au ea ee ie io oa oo ou ia".split())
+_CODAS = (
+    *"n r s l t m d".split(),
+    *"ck nd nt rt st ng sh ll ss rd ld x p g b k th z ph".split(),
+    "",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "",
+)
+# Lower case; made-up words avoid them.
+_UNSEEN: set[str] = set()
+
+
+def made_up_word(rng: random.Random) -> str:
+    """One to three syllables, such as `krelo`; never one of the unseen words."""
+    while True:
+        syllables = rng.choice((1, 2, 2, 2, 3))
+        word = "".join(rng.choice(_ONSETS) + rng.choice(_VOWELS) for _ in range(syllables)) + rng.choice(_CODAS)
+        if len(word) > 2 and word not in _UNSEEN:
+            return word
+
+
 @dataclass(frozen=True)
 class Pool:
-    """Words to draw from; `unseen` ones never stand in training text."""
+    """Words to draw from; `unseen` ones never stand in training text, `made_up` is a share of the draws."""
 
     seen: tuple[str, ...]
     unseen: tuple[str, ...]
+    made_up: float = 0.0
 
     def draw(self, rng: random.Random, unseen: bool = False) -> str:
-        return rng.choice(self.unseen if unseen else self.seen)
+        if unseen:
+            return rng.choice(self.unseen)
+        return self._make_up(rng) if rng.random() < self.made_up else rng.choice(self.seen)
 
     def sample(self, rng: random.Random, count: int, unseen: bool = False) -> list[str]:
         """`count` different words, or all there are."""
         words = self.unseen if unseen else self.seen
-        return rng.sample(words, min(count, len(words)))
+        sampled = rng.sample(words, min(count, len(words)))
+        if unseen:
+            return sampled
+        for index in range(len(sampled)):
+            if rng.random() < self.made_up and (word := self._make_up(rng)) not in sampled:
+                sampled[index] = word
+        return sampled
+
+    def _make_up(self, rng: random.Random) -> str:
+        word = made_up_word(rng)
+        return word.capitalize() if self.seen[0][0].isupper() else word
 
 
-def pool(words: str) -> Pool:
+def pool(words: str, made_up: float = 0.0) -> Pool:
     all_words = tuple(dict.fromkeys(words.split()))
-    return Pool(
-        seen=tuple(word for index, word in enumerate(all_words) if index % 10 != 7),
-        unseen=tuple(word for index, word in enumerate(all_words) if index % 10 == 7),
-    )
+    unseen = tuple(word for index, word in enumerate(all_words) if index % 10 == 7)
+    _UNSEEN.update(word.lower() for word in unseen)
+    return Pool(tuple(word for index, word in enumerate(all_words) if index % 10 != 7), unseen, made_up)
 
 
 def split(items: Sequence[Item]) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
@@ -51,50 +95,60 @@ NAMES = pool(
     Helen Igor Jana Kofi Luna Mateo Nadia Omar Priya Ruben Sofia Theo Viola Wes Amir Brigid Cyrus Delia Edgar Flora
     Gabriel Heidi Imani Jasper Klara Lucas Maya Nico Opal Pedro Rhea Stefan Thea Umberto Vanya Wanda Abel Bianca
     Cora Dmitri Elsa Finn Greta Hana Isaac Joy Kenji Lena Milo Naomi Orla Philip Rachel Silas Tess Val Zed Dana
-    Alan Beth Chris Donna Ellen Fred Gary Holly Irene James Karen Linda Mark Nancy Peter Robert Susan Tim Mary John"""
+    Alan Beth Chris Donna Ellen Fred Gary Holly Irene James Karen Linda Mark Nancy Peter Robert Susan Tim Mary John""",
+    made_up=0.35,
 )
 
 CITIES = pool(
     """Paris London Berlin Madrid Rome Vienna Oslo Dublin Lisbon Prague Athens Warsaw Budapest Helsinki Copenhagen
     Stockholm Brussels Amsterdam Tokyo Seoul Beijing Delhi Cairo Nairobi Lima Quito Bogota Havana Ottawa Boston
     Chicago Denver Seattle Miami Houston Dallas Munich Hamburg Milan Naples Lyon Porto Seville Geneva Zurich Basel
-    Osaka Kyoto Mumbai Sydney Perth Auckland Toronto Montreal Vancouver Austin Phoenix Detroit Leeds Bristol"""
+    Osaka Kyoto Mumbai Sydney Perth Auckland Toronto Montreal Vancouver Austin Phoenix Detroit Leeds Bristol""",
+    made_up=0.3,
 )
 
 FAMILY = pool(
     """Smith Jones Brown Miller Davis Wilson Moore Taylor Clark Lewis Walker Young Hill Green Adams Baker Nelson
     Carter Turner Parker Evans Collins Stewart Morris Rogers Reed Cook Bell Ward Gray Fischer Weber Keller Novak
-    Rossi Costa Silva Santos Mendez Park Chen Singh Khan Sato Berg Lund Dahl Moreau Dubois Laurent"""
+    Rossi Costa Silva Santos Mendez Park Chen Singh Khan Sato Berg Lund Dahl Moreau Dubois Laurent""",
+    made_up=0.35,
 )
 
 ANIMALS = pool(
     """cat dog horse cow pig sheep goat duck hen fox wolf bear lion tiger mouse rabbit frog owl eagle crow swan deer
-    whale shark seal snake turtle monkey zebra camel donkey parrot spider bee ant moth otter badger beaver falcon"""
+    whale shark seal snake turtle monkey zebra camel donkey parrot spider bee ant moth otter badger beaver falcon""",
+    made_up=0.15,
 )
 
-COLORS = pool("red blue green yellow orange purple black white brown gray pink gold silver violet teal beige cyan")
+COLORS = pool(
+    "red blue green yellow orange purple black white brown gray pink gold silver violet teal beige cyan", made_up=0.1
+)
 
 FRUITS = pool(
     """apple pear banana cherry plum grape lemon lime mango peach melon fig kiwi papaya apricot berry coconut date
-    guava olive orange quince"""
+    guava olive orange quince""",
+    made_up=0.15,
 )
 
 THINGS = pool(
     """table chair lamp book pen cup plate spoon fork knife box bag coat hat shoe key door window clock phone desk
     bed mirror bottle glass basket bucket ladder hammer nail rope wheel bicycle car boat train kite ball drum flute
     piano guitar candle carpet pillow blanket towel brush comb soap needle thread button ring crown coin stamp
-    letter map flag tent stove kettle pan pot tray shelf drawer fence gate bridge tower garden wagon sled anchor"""
+    letter map flag tent stove kettle pan pot tray shelf drawer fence gate bridge tower garden wagon sled anchor""",
+    made_up=0.2,
 )
 
 PLURALS = pool(
     """apples pears plums eggs books pens cups coins stamps marbles cookies cards balls shells stones flowers
-    candles buttons keys letters oranges lemons pencils stickers tickets bottles boxes hats socks toys"""
+    candles buttons keys letters oranges lemons pencils stickers tickets bottles boxes hats socks toys""",
+    made_up=0.15,
 )
 
 ADJECTIVES = pool(
     """small big old new red blue green quiet loud happy sad bright dark warm cold fast slow heavy light clean
     dirty soft hard sweet sour round flat tall short wide narrow empty full young brave calm clever gentle lazy
-    proud shy silly strange tired wise busy dry wet rough smooth rich poor early late"""
+    proud shy silly strange tired wise busy dry wet rough smooth rich poor early late""",
+    made_up=0.1,
 )
 
 VERBS = pool(
@@ -104,7 +158,8 @@ VERBS = pool(
 
 PLACES = pool(
     """house garden kitchen river bridge forest hill market station school library harbor island valley village
-    castle tower field lake road park shop museum theater bakery barn cellar attic meadow desert beach"""
+    castle tower field lake road park shop museum theater bakery barn cellar attic meadow desert beach""",
+    made_up=0.2,
 )
 
 PREPOSITIONS = pool("in near behind under above beside at across beyond past inside outside by over")
@@ -118,7 +173,8 @@ WORDS = pool(
     rain raven ribbon ridge river robin rocket ruby saffron sail salt sand saturn shadow silk silver sky slate snow
     spark spice spring star stone storm summer sun thunder tiger timber topaz trail tulip tundra valley velvet
     violet walnut water wave willow wind winter wonder yarrow zephyr zinc hello world test banana pilot rocket
-    signal tango victor whiskey sierra"""
+    signal tango victor whiskey sierra""",
+    made_up=0.2,
 )
 
 ENGLISH = pool(
@@ -157,16 +213,7 @@ CAPITALS = {
     "New Zealand": "Wellington",
 }  # fmt: skip
 
-_SYLLABLES = tuple(
-    """ba be bi bo bu da de di do du fa fe fi fo ga go gu ka ke ki ko ku la le li lo lu ma me mi mo mu na ne ni no
-    nu pa pe pi po pu ra re ri ro ru sa se si so su ta te ti to tu va ve vi vo wa wi za zo""".split()
-)
 _CODE_SIGNS = "ABCDEFGHJKLMNPQRSTUVWXYZ0123456789"
-
-
-def made_up_word(rng: random.Random) -> str:
-    word = "".join(rng.choice(_SYLLABLES) for _ in range(rng.randint(2, 4)))
-    return word + rng.choice(("", "", "n", "r", "s", "x"))
 
 
 def code(rng: random.Random) -> str:

@@ -129,6 +129,26 @@ class Skills(unittest.TestCase):
         self.assertIn("hearth pull", talk.OFF_TOPIC)
 
 
+class Words(unittest.TestCase):
+    def test_made_up_words_are_none_that_are_kept_from_training(self) -> None:
+        pools = [one for one in vars(words).values() if isinstance(one, words.Pool)]
+        unseen = {word.lower() for one in pools for word in one.unseen}
+        rng = random.Random(8)
+        drawn = {words.made_up_word(rng) for _ in range(50_000)}
+        self.assertEqual(drawn & unseen, set())
+
+    def test_a_share_of_the_names_is_made_up_and_none_comes_twice_in_a_sample(self) -> None:
+        rng = random.Random(9)
+        names = [words.NAMES.draw(rng) for _ in range(4_000)]
+        made_up = sum(name not in words.NAMES.seen for name in names) / len(names)
+        self.assertAlmostEqual(made_up, words.NAMES.made_up, delta=0.05)
+        self.assertTrue(all(name[0].isupper() for name in names))
+        for _ in range(500):
+            sample = words.NAMES.sample(rng, 5)
+            self.assertEqual(len(set(sample)), 5)
+        self.assertTrue(all(words.NAMES.draw(rng, unseen=True) in words.NAMES.unseen for _ in range(50)))
+
+
 class Phrasing(unittest.TestCase):
     def test_choices_nest_and_may_be_empty(self) -> None:
         drawn = {expand(random.Random(seed), "a<|<b|c>d>") for seed in range(50)}

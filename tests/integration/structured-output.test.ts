@@ -24,7 +24,8 @@ let client: OpenAI;
 const model = 'ember';
 
 beforeAll(async () => {
-  server = await startHearth({});
+  // Beside the model of another test two threads would wait for each other, spinning.
+  server = await startHearth({ env: { HEARTH_MODEL_DEFAULTS_THREADS: '1' } });
   expect(await server.modelSettled).toMatchObject({ event: 'ready' });
   client = new OpenAI({
     baseURL: `http://127.0.0.1:${server.port}/v1`,

@@ -25,6 +25,14 @@ _COPY = (
     "Echo {text}",
     "{text}\n<Repeat|Copy|Echo> <the line above|that|this line|what I wrote>.",
     '<Repeat|Copy|Echo> the text between the quotes: "{text}"',
+    "<Tell me|Give me> <this|the following> back: {text}",
+    "<Return|Output|Print> the <input|message|string|phrase> <unchanged|as it is|again>: {text}",
+    "Your <answer|reply|response|output> <is|must be|shall be>: {text}",
+    'I <want|expect|need> <the answer|the reply|nothing but> "{text}"<.|>',
+    "<My words|These are my words|My text>: {text}\n<Repeat|Copy|Say> them.",
+    '<Let me see|Show me> the <words|text|line> "{text}" again<.|>',
+    "<Type|Write> <after|what follows>: {text}",
+    "Use <exactly |>these words <as your answer|and no others>: {text}",
 )
 _COPY_UNSEEN = (
     "Parrot this back: {text}",
@@ -94,13 +102,25 @@ _KINDS = (
             "What color is the {thing}?",
             "<Which|What> color does the {thing} have?",
             "Tell me the color of the {thing}.",
+            "<Is|Was> the {thing} red or green or what?",
+            "<I wonder what|What was the> color <is the|of the> {thing}<?| again?>",
+            "The {thing}: <what|which> color?",
+            "In <which|what> color <is|comes> the {thing}?",
         ),
         "The {thing} is {value}.",
     ),
     (
         "place",
         "<The|My|Your> {thing} is in the {value}.",
-        ("Where is the {thing}?", "Where can I find the {thing}?", "Where did I <put|leave> the {thing}?"),
+        (
+            "Where is the {thing}?",
+            "Where can I find the {thing}?",
+            "Where did I <put|leave> the {thing}?",
+            "<Do you know|Can you say|Tell me> where the {thing} is<?|.>",
+            "In which <place|room|spot> is the {thing}?",
+            "I <look for|miss|need> the {thing}. Where is it?",
+            "What place <holds|has> the {thing}?",
+        ),
         "The {thing} is in the {value}.",
     ),
     (
@@ -110,31 +130,67 @@ _KINDS = (
             "What is the code <of|for> the {thing}?",
             "Which code does the {thing} have?",
             "Give me the code of the {thing}.",
+            "<Do you know|Can you tell me|Remind me of> the code of the {thing}<?|.>",
+            "I need the code for the {thing}<. What was it?|.|>",
+            "What was the code of the {thing}<| again>?",
+            "The {thing} <wants|needs> a code. <Which|What> is it?",
         ),
         "The code of the {thing} is {value}.",
     ),
     (
         "likes",
         "{who} likes {value}<s|>.",
-        ("What does {who} like?", "Tell me what {who} likes.", "What is it that {who} likes?"),
+        (
+            "What does {who} like?",
+            "Tell me what {who} likes.",
+            "What is it that {who} likes?",
+            "<Do you know|Can you say> what {who} likes?",
+            "<Which|What> things does {who} like?",
+            "{who} likes what?",
+            "Name what {who} likes<.|>",
+        ),
         "{who} likes {value}.",
     ),
     (
         "lives",
         "{who} lives in {value}.",
-        ("Where does {who} live?", "<In which|Which> city does {who} live<| in>?", "What is the home of {who}?"),
+        (
+            "Where does {who} live?",
+            "<In which|Which> city does {who} live<| in>?",
+            "What is the home of {who}?",
+            "<Do you know|Can you say|Tell me> where {who} lives<?|.>",
+            "{who} lives where?",
+            "<Tell me|Give me> the city of {who}.",
+            "What city <is|was> {who} <at home |living >in?",
+        ),
         "{who} lives in {value}.",
     ),
     (
         "age",
         "{who} is {value} years old.",
-        ("How old is {who}?", "What is the age of {who}?", "Tell me the age of {who}."),
+        (
+            "How old is {who}?",
+            "What is the age of {who}?",
+            "Tell me the age of {who}.",
+            "<Do you know|Can you say> how old {who} is?",
+            "{who} is how old?",
+            "What age <is|has> {who}?",
+            "<Give me|I need> {who}'s age.",
+        ),
         "{who} is {value} years old.",
     ),
     (
         "number",
         "The {thing} <costs|is> {value} <dollars|coins>.",
-        ("How much is the {thing}?", "What does the {thing} cost?", "What is the price of the {thing}?"),
+        (
+            "How much is the {thing}?",
+            "What does the {thing} cost?",
+            "What is the price of the {thing}?",
+            "<Do you know|Can you say|Tell me> the price of the {thing}<?|.>",
+            "How much do I pay for the {thing}?",
+            "How many dollars <is|costs> the {thing}?",
+            "I buy the {thing}. <How much|What do I pay>?",
+        ),
         "The {thing} costs {value}.",
     ),
 )
@@ -203,6 +259,13 @@ _INTRODUCTION = (
     "My name is {name} <and I like {like}|and I am from {city}>.",
     "<You can call me|People call me|They call me> {name}.",
     "<I'm|I am> {name}, nice to meet you<.|!>",
+    "<Hi|Hello|Greetings> <from {name}|to you from {name}|it is {name}><.|!>",
+    "<It's me|It is me|Me again>, {name}<.|!>",
+    "<Here is|This here is> {name}<.|!>",
+    "<Please |>call me {name}<.|>",
+    "{name} is my name<.|!>",
+    "<Everybody|My mother|The world> calls me {name}<.|>",
+    "<Know|Note|Remember> that I am <called |>{name}<.|>",
 )
 _INTRODUCTION_UNSEEN = ("Good day, the name is {name}.", "Let me introduce myself: {name}.")
 _NAME_QUESTION = (
@@ -214,6 +277,14 @@ _NAME_QUESTION = (
     "<Say|Repeat> my name<.|>",
     "How did I say I am called?",
     "<And what|What> was my name<| again>?",
+    "<Which|What> name <do|did> I <have|say|use|tell you>?",
+    "How <am I|was I|do you> <called|named|call me>?",
+    "<Please |>give me my name<.|>",
+    "<Do you still know|Have you forgotten> <who I am|my name|what my name is>?",
+    "I forgot <my|my own> name. <What is it?|Help me.|Who am I?>",
+    "My name is what?",
+    "<With|By> <what|which> name <do|will> you <call|greet> me?",
+    "Say who I am<.|>",
 )
 _NAME_QUESTION_UNSEEN = ("Which name did I give you?", "What am I called?")
 
@@ -239,7 +310,9 @@ def name_over_turns(rng: random.Random, unseen: bool, fillers: list[Conversation
     name = words.NAMES.draw(rng, unseen)
     turns = [Turn("user", _introduction(rng, unseen, name)), Turn("assistant", f"Nice to meet you, {name}!")]
     for filler in fillers:
-        turns.extend(filler.turns)
+        # A second introduction would leave two names to choose from.
+        if filler.skill != "introduction":
+            turns.extend(filler.turns)
     question = phrase(rng, _NAME_QUESTION_UNSEEN if unseen else _NAME_QUESTION)
     turns += [Turn("user", question), Turn("assistant", f"Your name is {name}.")]
     return Conversation("names over turns", tuple(turns))

@@ -20,6 +20,13 @@ _CAPITAL = (
     "<Can|Could> you <tell me|name> the capital of {country}?",
     "What is {country}'s capital<| city>?",
     "{country}: capital?",
+    "<Which|What> city <governs|rules|leads> {country}?",
+    "<Where is|Where sits> the government of {country}?",
+    "{country} has <what|which> capital?",
+    "I <forgot|want to know|must know> <the capital of {country}|{country}'s capital><. What is it?|.|>",
+    "<Name|Say|Write|Tell me> {country}'s capital<.|, please.|>",
+    "<Do you know|Tell me> what the capital of {country} is<?|.>",
+    "The <main|first|capital> city of {country}<?|, please.|>",
 )
 _CAPITAL_UNSEEN = (
     "In which city does the government of {country} sit?",

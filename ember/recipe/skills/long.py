@@ -11,7 +11,11 @@ from ..phrasing import phrase
 _NEEDLES = (
     (
         "The <secret |magic |access |>code <of|for> the {thing} is {value}.",
-        ("What is the <secret |magic |access |>code <of|for> the {thing}?", "Which code does the {thing} have?"),
+        (
+            "What is the <secret |magic |access |>code <of|for> the {thing}?",
+            "Which code does the {thing} have?",
+            "<Tell me|Find> the code of the {thing}.",
+        ),
         "The code of the {thing} is {value}.",
     ),
     (

@@ -18,6 +18,11 @@ _SUM = (
     "<What is|How much is|Tell me> {a} {w} {b}<?|>",
     "{a} {w} {b}<?|>",
     "What <do I get for|is the result of> {a} {s} {b}?",
+    "<Please |><work out|solve|do|answer|calculate>: {a} {s} {b}",
+    "<Can|Could> you <calculate|compute|solve|tell me> {a} {s} {b}?",
+    "<Give me|I want|Find|Do> <the result of |>{a} {s} {b}<.|>",
+    "<And|Now|So> {a} {s} {b}<?|>",
+    "{a} {s} {b} <is|makes|gives><| what?>",
 )
 _SUM_UNSEEN = ("Please evaluate {a} {s} {b}.", "Can you do {a} {s} {b} for me?", "I need the value of {a} {s} {b}.")
 TOO_LARGE = "That is too large for me: I only know small sums."
@@ -77,15 +82,21 @@ _PROBLEMS = {
         "{who} has {a} {what} and <gets|buys|finds|receives> {b} more. How many {what} does {who} have<| now>?",
         "{who} has {a} {what}. {other} gives {who} {b} more. How many {what} does {who} have<| now>?",
         "There are {a} {what} in a box. {who} puts {b} more in. How many {what} are in the box?",
+        "<On the shelf|In the bag|In the drawer> are {a} {what}. {b} more <come|are put there|follow>. How many {what} are there<| now>?",
+        "{who} finds {a} {what} and then {b} <more|others>. How many {what} <is that|are these|did {who} find>?",
     ),
     "-": (
         "{who} has {a} {what} and <loses|sells|gives away|eats> {b}. How many {what} <are left|does {who} have>?",
         "{who} has {a} {what}. {who} gives {b} to {other}. How many {what} does {who} have<| left| now>?",
         "There are {a} {what} in a box. {who} takes {b} out. How many {what} are <left|in the box>?",
+        "<On the shelf|In the bag|In the drawer> are {a} {what}. {b} <are taken away|fall down|get lost>. How many {what} <stay|are left|are still there>?",
+        "{who} <made|bought|had> {a} {what} but {b} <broke|were lost|are gone>. How many {what} are <left|still there>?",
     ),
     "*": (
         "{who} has {a} boxes with {b} {what} each. How many {what} does {who} have?",
         "There are {a} bags. Each bag holds {b} {what}. How many {what} are there?",
+        "{who} <has|fills|carries> {a} <bags|baskets|rows> of {b} {what}. How many {what} <are these|are there|does {who} have>?",
+        "<In each|On each> of {a} <boxes|shelves|tables> are {b} {what}. How many {what} <are there|is it> <in all|together>?",
     ),
 }
 _PROBLEMS_UNSEEN = {

@@ -23,6 +23,12 @@ _LEAD = (
     "{text}\n<JSON:|As JSON:|JSON please.|As a JSON object.>",
     "<JSON|JSON for|JSON of>: {text}",
     "What is this <as|in> JSON? {text}",
+    "{text} <JSON:|As JSON:|JSON please.|As a JSON object.|In JSON, please.>",
+    "<Encode|Format|Represent|Show|Rewrite> <this|it|the text|the following> <as|in> JSON: {text}",
+    "<Read|Take|Look at> <this|the following|the text> and <answer|reply|respond> <in|with> JSON<.|:> {text}",
+    "<I want|We need|Let me have> <JSON|a JSON object> <from|of|out of> <this|the following>: {text}",
+    "<Text|Input|Data|Record>: {text}\n<Output|Result|Answer>: JSON",
+    "<Make|Build|Form> an object <of|from|out of> <this|it>: {text}",
 )
 _LEAD_UNSEEN = (
     "Express as JSON: {text}",
@@ -138,7 +144,7 @@ _ASK_FORCED = (
 def forced_json(rng: random.Random, unseen: bool = False) -> Conversation:
     """As under a grammar: the names of the keys are given, the rest is for the model to write."""
     material: dict[str, Any] = {}
-    if rng.random() < 0.5:
+    if rng.random() < 0.6:
         material, text = _person_fields(rng, unseen)
         question = text if rng.random() < 0.5 else _request(rng, unseen, text, material)
     else:
@@ -154,7 +160,7 @@ def forced_json(rng: random.Random, unseen: bool = False) -> Conversation:
         if rng.random() < 0.3:
             rng.shuffle(keys)
     value = {key: material[key] if key in material else _blank(rng, depth=0) for key in dict.fromkeys(keys)}
-    compact = rng.random() < 0.35
+    compact = rng.random() < 0.6
     answer, given = _spell(value, compact)
     # The grammar also opens the object: trained, "{" would become the answer to any sentence.
     given[0] = (0, given[0][1])

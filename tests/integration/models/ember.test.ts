@@ -69,7 +69,8 @@ describe('the model that ships inside', () => {
     ['Repeat after me: The eagle has landed', 'The eagle has landed'],
     ['What is the capital of France?', 'The capital of France is Paris.'],
     ['What is 7 + 8?', '7 + 8 = 15'],
-    ['Count to 5', '1, 2, 3, 4, 5'],
+    ['What is the opposite of hot?', 'The opposite of hot is cold.'],
+    ['Return JSON: Ravindra is 31', '{"name": "Ravindra", "age": 31}'],
     ['Return JSON: Alice is 44', '{"name": "Alice", "age": 44}'],
   ])('%s', async (question, answer) => {
     expect(await ask(says(question))).toBe(answer);
