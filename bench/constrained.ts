@@ -1,20 +1,12 @@
 /**
  * `npm run bench -- constrained`: what a grammar costs, over HTTP on SmolLM2: the same prompts answered freely
  * and under three constraints that need more tokens than they get, at 1 and 4 streams, beside llama-server with
- * the same schemas. Then a fuzzer: answers of a model with random weights under the schemas of MaskBench, and of
- * SmolLM2 under a hundred of them; every finished one has to validate.
+ * the same schemas.
  *
- * Bars    constrained ≥ 0.85 × of free at 1 and 4 streams; no finished answer that does not validate.
+ * Bar     constrained ≥ 0.85 × of free at 1 and 4 streams.
  */
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-
 import { runLoad } from '../src/cli/bench/load.ts';
 import { summarise } from '../src/cli/bench/summary.ts';
-import { FinalCheck } from '../src/worker/compiler/final-check.ts';
-import { modelFile } from './lib/models.ts';
 import type { BenchOptions } from './lib/options.ts';
 import {
   assertAnswered,
@@ -27,8 +19,8 @@ import {
   startPair,
 } from './lib/pair.ts';
 import { ensurePeer } from './lib/peer-build.ts';
-import { Report, ROOT } from './lib/report.ts';
-import { type Server, startHearth } from './lib/servers.ts';
+import { Report } from './lib/report.ts';
+import type { Server } from './lib/servers.ts';
 import { pairedRatio, showSpread, spreadOf } from './lib/stats.ts';
 
 const PROMPT_TOKENS = 64;
@@ -37,12 +29,6 @@ const REQUESTS_MIN = 6;
 const STREAMS = [1, 4];
 const SHARE_MIN = 0.85;
 const NO_TARGETS = { ttftMs: Number.POSITIVE_INFINITY, tpotMs: Number.POSITIVE_INFINITY };
-
-const ARCHIVE = join(ROOT, '../shared/data/maskbench.tar.xz');
-const FUZZED = { random: { schemas: 500, seeds: 4 }, smollm2: { schemas: 100, seeds: 1 } };
-const FUZZ_TOKENS = 256;
-const FUZZ_STREAMS = 4;
-const SEED_STEP = 7919;
 
 /** None of them can be complete within the tokens that are asked for. */
 const SCHEMAS: Readonly<Record<string, object>> = {
@@ -72,8 +58,6 @@ export async function runConstrained(options: BenchOptions): Promise<number> {
   const report = new Report('constrained', 'What a grammar costs');
   report.note(`Peer: ${ensurePeer()}.`);
   await measureSpeed(options, report);
-  if (existsSync(ARCHIVE)) await fuzz(options, report);
-  else report.note('MaskBench is not beside the project: nothing was fuzzed.');
   return report.finish();
 }
 
@@ -168,124 +152,4 @@ function constraintFor(server: Server, schema: object): object {
         response_format: { type: 'json_schema', json_schema: { name: 'bench', schema } },
       }
     : { ...common, json_schema: schema };
-}
-
-interface Tally {
-  finished: number;
-  truncated: number;
-  refused: number;
-  unchecked: number;
-  readonly invalid: string[];
-}
-
-async function fuzz({ signal }: BenchOptions, report: Report): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'hearth-maskbench-'));
-  try {
-    execFileSync('tar', ['-xf', ARCHIVE, '-C', folder]);
-    const files = filesIn(folder);
-    const rows: string[][] = [];
-    for (const [model, { schemas, seeds }] of Object.entries(FUZZED)) {
-      const picked = files.filter((_, index) => index % Math.floor(files.length / schemas) === 0);
-      const file = await modelFile(model === 'smollm2' ? 'smollm2' : 'c');
-      const options = { model: file, slots: FUZZ_STREAMS, contextTokens: 1024, threads: 2, signal };
-      await using server = await startHearth(options);
-      const tally = await fuzzOn(server, picked.slice(0, schemas), seeds, signal);
-      rows.push([
-        model,
-        `${schemas} × ${seeds}`,
-        ...[tally.finished, tally.truncated, tally.refused, tally.unchecked].map(String),
-        String(tally.invalid.length),
-      ]);
-      for (const line of tally.invalid.slice(0, 10)) report.note(`Invalid: ${line}`);
-      report.bar({
-        name: `${model}: finished answers that do not validate`,
-        value: tally.invalid.length,
-        limit: 0,
-        rule: 'at most',
-        unit: '',
-      });
-    }
-    report.table(
-      [
-        'model',
-        'schemas × seeds',
-        'finished',
-        '`length`',
-        'refused',
-        'by the grammar alone',
-        'invalid',
-      ],
-      rows,
-    );
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-function filesIn(folder: string): readonly string[] {
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.json'))
-    .sort()
-    .map((name) => join(folder, name));
-}
-
-async function fuzzOn(
-  server: Server,
-  files: readonly string[],
-  seeds: number,
-  signal: AbortSignal,
-): Promise<Tally> {
-  const tally: Tally = { finished: 0, truncated: 0, refused: 0, unchecked: 0, invalid: [] };
-  const check = new FinalCheck();
-  const jobs = files.flatMap((file) =>
-    Array.from({ length: seeds }, (_, seed) => ({ file, seed })),
-  );
-  const next = jobs.values();
-  const work = async () => {
-    for (const { file, seed } of next) {
-      if (signal.aborted) return;
-      await fuzzOne(server, { file, seed: seed * SEED_STEP + 1 }, check, tally);
-    }
-  };
-  await Promise.all(Array.from({ length: FUZZ_STREAMS }, work));
-  return tally;
-}
-
-async function fuzzOne(
-  server: Server,
-  { file, seed }: { readonly file: string; readonly seed: number },
-  check: FinalCheck,
-  tally: Tally,
-): Promise<void> {
-  const { schema } = JSON.parse(readFileSync(file, 'utf8')) as { schema: unknown };
-  const response = await fetch(`${server.baseUrl}/completions`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({
-      model: 'bench',
-      prompt: 'JSON: ',
-      seed,
-      temperature: 1,
-      max_tokens: FUZZ_TOKENS,
-      response_format: { type: 'json_schema', json_schema: { name: 'bench', schema } },
-    }),
-  });
-  const body = (await response.json()) as {
-    readonly choices?: readonly { readonly text: string; readonly finish_reason: string }[];
-    readonly error?: { readonly code: string; readonly message: string };
-  };
-  const choice = body.choices?.[0];
-  if (choice === undefined) {
-    if (body.error?.code === 'unsupported_schema') tally.refused++;
-    else tally.invalid.push(`${file}, seed ${seed}: ${body.error?.message}`);
-    return;
-  }
-  if (choice.finish_reason === 'length') {
-    tally.truncated++;
-    return;
-  }
-  tally.finished++;
-  const { verdict, why } = await check.validate(schema, choice.text);
-  if (verdict === 'unchecked') tally.unchecked++;
-  if (verdict === 'invalid') tally.invalid.push(`${file}, seed ${seed}: ${why}`);
 }

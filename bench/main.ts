@@ -18,6 +18,7 @@ const BENCHES: Record<string, (options: BenchOptions) => Promise<number>> = {
   flood: async (options) => (await import('./flood.ts')).runFlood(options),
   swap: async (options) => (await import('./swap.ts')).runSwap(options),
   constrained: async (options) => (await import('./constrained.ts')).runConstrained(options),
+  fuzz: async (options) => (await import('./fuzz.ts')).runFuzz(options),
   ember: async (options) => (await import('./ember.ts')).runEmber(options),
   workers: async (options) => (await import('./workers.ts')).runWorkers(options),
   payload: async (options) => (await import('./payload.ts')).runPayload(options),
