@@ -140,6 +140,23 @@ test('a compiler that dies of its heap costs a refusal', async () => {
   await expect(pool.compile(schemaOf({ title: 'fine' }))).resolves.toHaveProperty('text');
 });
 
+test('one that somebody else ends costs its job nothing', async () => {
+  const pool = makePool({ entry: STUCK, jobMs: 60_000 });
+  await pool.compile(schemaOf({ title: 'fine' }));
+  const job = pool.compile(schemaOf({ title: 'wait' }));
+  const [first] = children;
+  first!.kill();
+  await expect(job).resolves.toHaveProperty('text');
+});
+
+test('an answer is finished also where nobody can look at it', async () => {
+  const pool = makePool();
+  const asked = schemaOf({ type: 'integer' });
+  const grammar = await pool.compile(asked);
+  await pool.close();
+  expect(await pool.check(asked, grammar, '1')).toEqual({ verdict: 'unchecked' });
+});
+
 test('while one is stuck another one is served', async () => {
   const pool = makePool({ entry: STUCK, jobMs: 3_000 });
   const stuck = pool.compile(schemaOf({ title: 'hang' })).catch(() => 'refused');

@@ -171,10 +171,14 @@ test('the Node client parses what zod describes', async () => {
     max_tokens: 400,
   };
   const parsed = await client.chat.completions.parse(body);
-  expect(Person.parse(parsed.choices[0]!.message.parsed)).toBeTruthy();
+  const person = parsed.choices[0]!.message.parsed;
+  expect(Person.parse(person)).toEqual(person);
+  expect(person).toEqual(JSON.parse(parsed.choices[0]!.message.content!));
   const stream = client.chat.completions.stream(body);
   const final = await stream.finalChatCompletion();
-  expect(Person.parse(final.choices[0]!.message.parsed)).toBeTruthy();
+  const streamed = final.choices[0]!.message.parsed;
+  expect(Person.parse(streamed)).toEqual(streamed);
+  expect(streamed).not.toBeNull();
 });
 
 test.skipIf(python === undefined)('the Python client parses what pydantic describes', async () => {

@@ -1,8 +1,10 @@
 /**
- * A fixed number of compilers, each with one job at a time; one that a job has ended is replaced by the next job
- * that needs it. For work that is all there is to do: nothing is remembered, and whoever asks for too much waits.
+ * A few compilers, each with one job at a time.
  *
  *   run ──an idle one, a new one, or the next that is free──▶ job ──▶ idle      close(): all are ended
+ *
+ * Where `isKeptWarm`, one that a job has ended is replaced at once, so that nobody waits for its successor to
+ * start; else by the next job that needs one.
  *
  * Errors  none is thrown: a job that has no answer says why.
  */
@@ -19,6 +21,9 @@ export interface ChildrenOptions extends CompilerTimes {
   readonly spawn: (number: number) => WorkerProcess;
   /** At once. */
   readonly max: number;
+  readonly isKeptWarm?: boolean;
+  /** Told how one has ended. */
+  readonly onEnd?: (how: string) => void;
 }
 
 export class CompilerChildren implements AsyncDisposable {
@@ -34,7 +39,13 @@ export class CompilerChildren implements AsyncDisposable {
     this.#options = options;
   }
 
-  async run(job: CompilerJob, body: Uint8Array): Promise<JobEnd> {
+  /** Jobs that no child has yet: whoever takes them from strangers bounds them by it. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** `body` belongs to the jobs that have one. */
+  async run(job: CompilerJob, body?: Uint8Array): Promise<JobEnd> {
     while (this.#busy >= this.#options.max && !this.#isClosed) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
@@ -43,7 +54,7 @@ export class CompilerChildren implements AsyncDisposable {
     const child = this.#idle.pop() ?? this.#spawn();
     const end = await child.run(job, body);
     this.#busy--;
-    if (!child.hasEnded) this.#idle.push(child);
+    this.#giveBack(child);
     this.#waiting.shift()?.();
     return end;
   }
@@ -56,15 +67,21 @@ export class CompilerChildren implements AsyncDisposable {
     await Promise.all(children.map(({ ended }) => ended));
   }
 
+  #giveBack(child: CompilerProcess): void {
+    if (!child.hasEnded) this.#idle.push(child);
+    else if (this.#options.isKeptWarm && !this.#isClosed) this.#idle.push(this.#spawn());
+  }
+
   #spawn(): CompilerProcess {
-    const { spawn, jobMs, startMs } = this.#options;
+    const { spawn, jobMs, startMs, onEnd } = this.#options;
     this.#spawned++;
     const child = new CompilerProcess(spawn(this.#spawned), { jobMs, startMs });
     this.#children.add(child);
-    void child.ended.then(() => {
+    void child.ended.then((how) => {
       this.#children.delete(child);
       const at = this.#idle.indexOf(child);
       if (at >= 0) this.#idle.splice(at, 1);
+      onEnd?.(how);
     });
     return child;
   }

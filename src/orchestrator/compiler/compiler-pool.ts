@@ -2,10 +2,8 @@
  * Makes grammars of constraints in child processes, before a request is admitted: a refusal costs no place in
  * a queue, and a schema that takes too long costs a child and nobody's time but its own.
  *
- *   none ──first job──▶ one ──a second job meanwhile, or a kill──▶ two          close(): none, for good
- *
- * A child that is killed is replaced by the other one at once. What was compiled is remembered by its text; what
- * was killed is refused for a minute without another try.
+ * What was compiled is remembered by its text; what took too long, or what two children have died with, is refused for
+ * a minute without another try. One death may be somebody else's doing.
  *
  * Units   ms of a monotonic clock, bytes of UTF-8.
  * Errors  RequestError `unsupported_schema`, `invalid_value`; CapacityError `queue_full`; BugError where
@@ -24,7 +22,8 @@ import type { Grammar } from '../../core/engine.ts';
 import { BugError, type HearthError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { WorkerProcess } from '../replica/worker-process.ts';
-import { type CompilerJob, CompilerProcess, type JobEnd } from './compiler-process.ts';
+import { CompilerChildren } from './compiler-children.ts';
+import type { CompilerJob, JobEnd } from './compiler-process.ts';
 import { grammarMaxBytes } from './grammar-bytes.ts';
 import { Recent } from './recent.ts';
 import * as refusals from './refusals.ts';
@@ -53,25 +52,31 @@ const REFUSAL_BYTES = 1024;
 
 export class CompilerPool implements ConstraintCompiler {
   readonly #options: CompilerPoolOptions;
-  readonly #idle: CompilerProcess[] = [];
-  readonly #children = new Set<CompilerProcess>();
-  readonly #waiting: ((child: CompilerProcess | undefined) => void)[] = [];
+  readonly #children: CompilerChildren;
   /** By the text of the constraint. */
   readonly #results = new Recent<Result>(REMEMBERED_BYTES);
   /** Texts that cost a child its life, until when they are refused. */
   readonly #overBudget = new Map<string, number>();
   readonly #compiling = new Map<string, Promise<Result>>();
-  #spawned = 0;
-  #isClosed = false;
 
   constructor(options: CompilerPoolOptions) {
+    const { spawn, log, jobMs = JOB_MS } = options;
     this.#options = options;
+    this.#children = new CompilerChildren({
+      spawn,
+      jobMs,
+      startMs: START_MS,
+      max: CHILDREN_MAX,
+      isKeptWarm: true,
+      onEnd: (how) => log.debug({ how }, 'a compiler of constraints has ended'),
+    });
   }
 
   async compile({ constraint, param }: AskedConstraint): Promise<Grammar> {
     const { schemaMaxBytes, schemaMaxDepth } = this.#options.limits;
-    if (bytesOf(constraint) > schemaMaxBytes) throw refusals.tooLarge(param, schemaMaxBytes);
-    const key = hashOf(`${schemaMaxDepth} ${schemaMaxBytes} ${JSON.stringify(constraint)}`);
+    const text = textOf(constraint);
+    if (Buffer.byteLength(text) > schemaMaxBytes) throw refusals.tooLarge(param, schemaMaxBytes);
+    const key = hashOf(`${schemaMaxDepth} ${schemaMaxBytes} ${constraint.kind} ${text}`);
     const found = this.#results.get(key) ?? (await this.#compileOnce(key, constraint));
     if ('refused' in found) throw found.refused(param);
     return found;
@@ -83,7 +88,7 @@ export class CompilerPool implements ConstraintCompiler {
     answer: string,
   ): Promise<Verdict> {
     const { log } = this.#options;
-    const end = await this.#run({ type: 'check', constraint, grammar: text, answer });
+    const end = await this.#children.run({ type: 'check', constraint, grammar: text, answer });
     if (end.type === 'checked' && end.verdict !== 'unchecked') return end;
     const why = 'why' in end ? end.why : end.type === 'died' ? end.how : 'it took too long';
     log.debug({ grammar: hash.slice(0, 12), why }, 'a finished answer could not be checked');
@@ -92,9 +97,7 @@ export class CompilerPool implements ConstraintCompiler {
 
   /** Ends the children; jobs that wait fail. Idempotent. */
   async close(): Promise<void> {
-    this.#isClosed = true;
-    for (const take of this.#waiting.splice(0)) take(undefined);
-    await Promise.all([...this.#children].map((child) => child.stop()));
+    await this.#children[Symbol.asyncDispose]();
   }
 
   #compileOnce(key: string, constraint: Constraint): Promise<Result> {
@@ -114,14 +117,17 @@ export class CompilerPool implements ConstraintCompiler {
     if (untilMs !== undefined && clock.nowMs() < untilMs) return overBudget;
     this.#forgetOverBudget();
 
-    const end = await this.#run({
+    if (this.#children.waiting >= WAITING_MAX) throw refusals.busy(this.#children.waiting);
+    const job: CompilerJob = {
       type: 'compile',
       constraint,
       limits: {
         maxDepth: limits.schemaMaxDepth,
         maxGrammarBytes: grammarMaxBytes(limits.schemaMaxBytes),
       },
-    });
+    };
+    const first = await this.#children.run(job);
+    const end = first.type === 'died' ? await this.#children.run(job) : first;
     if (end.type === 'late' || end.type === 'died') {
       const how = end.type === 'late' ? 'it took too long' : end.how;
       log.warn({ constraint: key.slice(0, 12), how }, 'a compiler was ended by a constraint');
@@ -138,48 +144,6 @@ export class CompilerPool implements ConstraintCompiler {
     for (const [key, untilMs] of this.#overBudget) {
       if (untilMs <= nowMs) this.#overBudget.delete(key);
     }
-  }
-
-  async #run(job: CompilerJob): Promise<JobEnd> {
-    const child = await this.#take();
-    if (child === undefined) return { type: 'died', how: 'the server is stopping' };
-    const end = await child.run(job);
-    this.#giveBack(child);
-    return end;
-  }
-
-  #take(): Promise<CompilerProcess | undefined> {
-    if (this.#isClosed) return Promise.resolve(undefined);
-    const idle = this.#idle.pop();
-    if (idle !== undefined) return Promise.resolve(idle);
-    if (this.#children.size < CHILDREN_MAX) return Promise.resolve(this.#spawn());
-    if (this.#waiting.length >= WAITING_MAX) {
-      return Promise.reject(refusals.busy(this.#waiting.length));
-    }
-    return new Promise((resolve) => this.#waiting.push(resolve));
-  }
-
-  /** A child that has ended is replaced at once, so that nobody waits for its successor to start. */
-  #giveBack(child: CompilerProcess): void {
-    if (this.#isClosed) return;
-    const next = child.hasEnded ? this.#spawn() : child;
-    const take = this.#waiting.shift();
-    if (take === undefined) this.#idle.push(next);
-    else take(next);
-  }
-
-  #spawn(): CompilerProcess {
-    const { spawn, log, jobMs = JOB_MS } = this.#options;
-    this.#spawned += 1;
-    const child = new CompilerProcess(spawn(this.#spawned), { jobMs, startMs: START_MS });
-    this.#children.add(child);
-    void child.ended.then((how) => {
-      this.#children.delete(child);
-      const at = this.#idle.indexOf(child);
-      if (at >= 0) this.#idle.splice(at, 1);
-      log.debug({ how }, 'a compiler of constraints has ended');
-    });
-    return child;
   }
 }
 
@@ -201,16 +165,17 @@ function resultOf(end: JobEnd): Result {
   }
 }
 
-function bytesOf(constraint: Constraint): number {
+/** What its size is measured by. */
+function textOf(constraint: Constraint): string {
   switch (constraint.kind) {
     case 'json_object':
-      return 0;
+      return '';
     case 'json_schema':
-      return Buffer.byteLength(JSON.stringify(constraint.schema));
+      return JSON.stringify(constraint.schema);
     case 'regex':
-      return Buffer.byteLength(constraint.pattern);
+      return constraint.pattern;
     case 'grammar':
-      return Buffer.byteLength(constraint.text);
+      return constraint.text;
   }
 }
 

@@ -38,9 +38,6 @@ interface Running {
   readonly end: (end: JobEnd) => void;
 }
 
-/** From asking it to end to killing it. */
-const STOP_MS = 500;
-
 export class CompilerProcess {
   readonly #process: WorkerProcess;
   readonly #times: CompilerTimes;
@@ -92,13 +89,9 @@ export class CompilerProcess {
     }
   }
 
+  /** It has nothing to lose, so it is not asked first. */
   kill(): void {
     this.#process.kill();
-  }
-
-  /** It has nothing to lose, so it is not asked twice. */
-  async stop(): Promise<void> {
-    await this.#process.stop({ graceMs: 0, killMs: STOP_MS });
   }
 
   #send(message: object, body: Uint8Array | undefined): void {
