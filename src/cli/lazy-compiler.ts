@@ -4,15 +4,13 @@
  *
  *   unused ──first constraint──▶ used ──close()──▶ closed
  */
-import { randomUUID } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
 import type { Clock } from '../core/clock.ts';
 import type { ConstraintCompiler } from '../core/constraint.ts';
-import { entryUrl } from '../core/entry.ts';
 import type { Log } from '../core/log.ts';
 import type { HeartbeatSettings } from '../ipc/heartbeat.ts';
 import type { CompilerPool } from '../orchestrator/compiler/compiler-pool.ts';
 import { spawnRegistered, type WorkerRegister } from '../orchestrator/registry/spawn-registered.ts';
+import { compilerSpec } from './compiler-spec.ts';
 
 export interface LazyCompilerOptions {
   readonly register: WorkerRegister;
@@ -25,7 +23,6 @@ export interface LazyCompilerOptions {
   readonly log: Log;
 }
 
-/** For V8's heap; beyond it the child ends, and with it the job. */
 const HEAP_MB = 512;
 
 export class LazyCompiler implements ConstraintCompiler {
@@ -60,20 +57,10 @@ export class LazyCompiler implements ConstraintCompiler {
     const { register, environment, heartbeat, limits, clock, log } = this.#options;
     const { CompilerPool } = await import('../orchestrator/compiler/compiler-pool.ts');
     const pool = new CompilerPool({
-      spawn: (number) =>
-        spawnRegistered(
-          {
-            model: 'compiler',
-            backend: 'schema',
-            number,
-            runId: randomUUID(),
-            environment,
-            heartbeat,
-            nodeArgs: [`--max-old-space-size=${HEAP_MB}`],
-            entry: fileURLToPath(entryUrl('../worker/compiler/main', import.meta.url)),
-          },
-          register,
-        ),
+      spawn: (number) => {
+        const spec = compilerSpec(number, { environment, heartbeat, heapMb: HEAP_MB });
+        return spawnRegistered(spec, register);
+      },
       limits,
       clock,
       log: log.child({ part: 'compiler' }),

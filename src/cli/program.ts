@@ -299,7 +299,7 @@ A line for each, in the same order: {"id","result","keyword","pointer","why","ms
 
 function withChildLimits(command: Command): Command {
   return command
-    .option('--timeout-ms <n>', 'for one schema', wholeNumber(1, 600_000), 2_000)
+    .option('--timeout-ms <n>', 'of the processor, for one schema', wholeNumber(1, 600_000), 2_000)
     .option('--memory-mb <n>', 'of heap for one schema', wholeNumber(32, 65_536), 1_024);
 }
 

@@ -12,12 +12,18 @@
  * A compiler knows nothing from one job to the next but what it keeps to be faster; it may be killed at
  * any time, and the next one gives the same answers.
  *
- * Units   bytes of UTF-8. `call` is a positive number that is never used twice on one channel.
+ * Units   bytes of UTF-8, ms. `call` is a positive number that is never used twice on one channel.
  * Errors  a message that these schemas refuse is a protocol error: the compiler is killed.
  */
 import * as z from 'zod';
 
 const call = z.int().positive();
+
+const job = z.object({
+  call,
+  /** Of the processor: a compiler that has used them ends itself (`cpu-budget.ts`). */
+  cpuMs: z.int().positive(),
+});
 
 const constraint = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('json_object') }),
@@ -39,15 +45,14 @@ const examineLimits = limits.extend({
 
 /** Orchestrator → compiler. */
 export const ToCompiler = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('compile'), call, constraint, limits }),
+  job.extend({ type: z.literal('compile'), constraint, limits }),
   /** `answer` was generated under `grammar`, which `constraint` was compiled to. */
-  z.object({ type: z.literal('check'), call, constraint, grammar: z.string(), answer: z.string() }),
+  job.extend({ type: z.literal('check'), constraint, grammar: z.string(), answer: z.string() }),
   /** The body is one line: a schema with tests. */
-  z.object({ type: z.literal('examine'), call, limits: examineLimits }),
+  job.extend({ type: z.literal('examine'), limits: examineLimits }),
   /** The body is a schema. */
-  z.object({
+  job.extend({
     type: z.literal('explain'),
-    call,
     limits: examineLimits,
     /** Values to draw from the grammar. */
     examples: z.int().nonnegative(),

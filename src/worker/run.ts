@@ -15,7 +15,7 @@ import type { BackendFactory } from './backend.ts';
 import type { BackendName } from './builds.ts';
 import { killOwnGroup } from './end.ts';
 import { Session } from './session.ts';
-import { startWatchdog } from './watchdog.ts';
+import { Watchdog } from './watchdog.ts';
 
 /** EX_SOFTWARE of sysexits.h. */
 const EXIT_SOFTWARE = 70;
@@ -46,7 +46,7 @@ export function runWorker(stream: Duplex, backend: BackendName): void {
     channel.send({ type: 'log', level: 'error', message: `The worker failed: ${what}` });
     exit(EXIT_SOFTWARE);
   });
-  startWatchdog();
+  new Watchdog();
 
   function exit(code: number): void {
     const late = setTimeout(() => process.exit(code), LAST_WORDS_MS);

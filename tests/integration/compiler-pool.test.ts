@@ -121,7 +121,7 @@ test.each([
 const STUCK = fileURLToPath(new URL('../fixtures/workers/stuck-compiler.ts', import.meta.url));
 
 test('a job that does not end is killed, refused by its budget, and not tried again', async () => {
-  const pool = makePool({ entry: STUCK, jobMs: 200 });
+  const pool = makePool({ entry: STUCK, cpuMs: 200 });
   const asked = schemaOf({ title: 'hang' });
   const refusal = { code: 'unsupported_schema', message: expect.stringContaining('budget') };
   await expect(pool.compile(asked)).rejects.toMatchObject(refusal);
@@ -132,8 +132,17 @@ test('a job that does not end is killed, refused by its budget, and not tried ag
   await expect(pool.compile(schemaOf({ title: 'fine' }))).resolves.toHaveProperty('text');
 });
 
+test('a job is given time of a processor: that others have it is not its fault', async () => {
+  const pool = makePool({ entry: STUCK, cpuMs: 200 });
+  await expect(pool.compile(schemaOf({ title: 'sleep 600' }))).resolves.toHaveProperty('text');
+  // But not for ever.
+  await expect(pool.compile(schemaOf({ title: 'sleep 60000' }))).rejects.toMatchObject({
+    message: expect.stringContaining('budget'),
+  });
+});
+
 test('a compiler that dies of its heap costs a refusal', async () => {
-  const pool = makePool({ entry: STUCK, heapMb: 64, jobMs: 30_000 });
+  const pool = makePool({ entry: STUCK, heapMb: 64, cpuMs: 30_000 });
   await expect(pool.compile(schemaOf({ title: 'eat' }))).rejects.toMatchObject({
     code: 'unsupported_schema',
   });
@@ -141,7 +150,7 @@ test('a compiler that dies of its heap costs a refusal', async () => {
 });
 
 test('one that somebody else ends costs its job nothing', async () => {
-  const pool = makePool({ entry: STUCK, jobMs: 60_000 });
+  const pool = makePool({ entry: STUCK, cpuMs: 60_000 });
   await pool.compile(schemaOf({ title: 'fine' }));
   const job = pool.compile(schemaOf({ title: 'wait' }));
   const [first] = children;
@@ -158,14 +167,14 @@ test('an answer is finished also where nobody can look at it', async () => {
 });
 
 test('while one is stuck another one is served', async () => {
-  const pool = makePool({ entry: STUCK, jobMs: 3_000 });
+  const pool = makePool({ entry: STUCK, cpuMs: 3_000 });
   const stuck = pool.compile(schemaOf({ title: 'hang' })).catch(() => 'refused');
   await expect(pool.compile(schemaOf({ title: 'fine' }))).resolves.toHaveProperty('text');
   expect(await stuck).toBe('refused');
 });
 
 test('a pool that is closed leaves no child behind and answers those that wait', async () => {
-  const pool = makePool({ entry: STUCK, jobMs: 60_000 });
+  const pool = makePool({ entry: STUCK, cpuMs: 60_000 });
   const jobs = ['hang 1', 'hang 2', 'hang 3'].map((title) =>
     pool.compile(schemaOf({ title })).catch((error: { code?: string }) => error.code),
   );

@@ -2,16 +2,14 @@
  * The compilers of `hearth schema`. They stand in no register, because no server owns them: they end when their
  * channel does, and a watchdog of their own ends them where they cannot notice.
  */
-import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
-import { entryUrl } from '../../core/entry.ts';
 import type { ExamineLimits } from '../../ipc/compiler-protocol.ts';
 import { CompilerChildren } from '../../orchestrator/compiler/compiler-children.ts';
 import type { JobEnd } from '../../orchestrator/compiler/compiler-process.ts';
 import { grammarMaxBytes } from '../../orchestrator/compiler/grammar-bytes.ts';
 import { spawnWorker } from '../../orchestrator/replica/worker-process.ts';
+import { compilerSpec } from '../compiler-spec.ts';
 import type { CliContext } from '../context.ts';
 import { workerEnvironment } from '../environment.ts';
 import type { SchemaLimits } from './options.ts';
@@ -26,20 +24,14 @@ export function openChildren(
   max: number,
   { environment, folders }: CliContext,
 ): CompilerChildren {
-  const handed = workerEnvironment(environment, join(folders.cacheDir, 'compile'));
+  const settings = {
+    heapMb: memoryMb,
+    environment: workerEnvironment(environment, join(folders.cacheDir, 'compile')),
+    heartbeat: HEARTBEAT,
+  };
   return new CompilerChildren({
-    spawn: (number) =>
-      spawnWorker({
-        model: 'compiler',
-        backend: 'schema',
-        number,
-        runId: randomUUID(),
-        environment: handed,
-        heartbeat: HEARTBEAT,
-        nodeArgs: [`--max-old-space-size=${memoryMb}`],
-        entry: fileURLToPath(entryUrl('../../worker/compiler/main', import.meta.url)),
-      }),
-    jobMs: timeoutMs,
+    spawn: (number) => spawnWorker(compilerSpec(number, settings)),
+    cpuMs: timeoutMs,
     startMs: START_MS,
     max,
   });

@@ -73,9 +73,9 @@ export class CompilerChildren implements AsyncDisposable {
   }
 
   #spawn(): CompilerProcess {
-    const { spawn, jobMs, startMs, onEnd } = this.#options;
+    const { spawn, cpuMs, startMs, onEnd } = this.#options;
     this.#spawned++;
-    const child = new CompilerProcess(spawn(this.#spawned), { jobMs, startMs });
+    const child = new CompilerProcess(spawn(this.#spawned), { cpuMs, startMs });
     this.#children.add(child);
     void child.ended.then((how) => {
       this.#children.delete(child);

@@ -35,12 +35,13 @@ export interface CompilerPoolOptions {
   readonly limits: { readonly schemaMaxBytes: number; readonly schemaMaxDepth: number };
   readonly clock: Clock;
   readonly log: Log;
-  readonly jobMs?: number;
+  /** Of the processor, for one job. */
+  readonly cpuMs?: number;
 }
 
 type Result = Grammar | { readonly refused: (param: string) => HearthError };
 
-const JOB_MS = 1_000;
+const CPU_MS = 1_000;
 const START_MS = 20_000;
 const CHILDREN_MAX = 2;
 const WAITING_MAX = 64;
@@ -60,11 +61,11 @@ export class CompilerPool implements ConstraintCompiler {
   readonly #compiling = new Map<string, Promise<Result>>();
 
   constructor(options: CompilerPoolOptions) {
-    const { spawn, log, jobMs = JOB_MS } = options;
+    const { spawn, log, cpuMs = CPU_MS } = options;
     this.#options = options;
     this.#children = new CompilerChildren({
       spawn,
-      jobMs,
+      cpuMs,
       startMs: START_MS,
       max: CHILDREN_MAX,
       isKeptWarm: true,

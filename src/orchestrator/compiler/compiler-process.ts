@@ -5,7 +5,8 @@
  *       \                \                 │ too late, dead, or no frames: killed
  *        `────────────────`────────────────┴──▶ ended
  *
- * The time of a job begins when the compiler has it: what it takes to start is not a schema's fault.
+ * A job is given time of a processor, which the compiler counts: that a machine is busy is not a schema's
+ * fault. Only one that also takes many times as long by the clock is killed from here.
  *
  * Units   ms. Errors  none is thrown: a job that has no answer says why.
  */
@@ -15,10 +16,11 @@ import {
   type FromCompilerMessage,
   type ToCompilerMessage,
 } from '../../ipc/compiler-protocol.ts';
+import { OVER_CPU_BUDGET } from '../../ipc/cpu-budget.ts';
 import type { WorkerProcess } from '../replica/worker-process.ts';
 
-type WithoutCall<T> = T extends unknown ? Omit<T, 'call'> : never;
-export type CompilerJob = WithoutCall<ToCompilerMessage>;
+type WithoutEnvelope<T> = T extends unknown ? Omit<T, 'call' | 'cpuMs'> : never;
+export type CompilerJob = WithoutEnvelope<ToCompilerMessage>;
 export type CompilerAnswer = Exclude<FromCompilerMessage, { type: 'ready' }>;
 export type JobEnd =
   | CompilerAnswer
@@ -28,7 +30,8 @@ export type JobEnd =
   | { readonly type: 'died'; readonly how: string };
 
 export interface CompilerTimes {
-  readonly jobMs: number;
+  /** Of the processor, for one job. */
+  readonly cpuMs: number;
   /** From the spawn to its first word. */
   readonly startMs: number;
 }
@@ -37,6 +40,9 @@ interface Running {
   readonly call: number;
   readonly end: (end: JobEnd) => void;
 }
+
+/** How much longer than its time of a processor a job may take by the clock. */
+const CLOCK_PER_CPU = 10;
 
 export class CompilerProcess {
   readonly #process: WorkerProcess;
@@ -61,7 +67,8 @@ export class CompilerProcess {
       this.#ready.resolve();
       const tail = process.tail.split('\n').at(-1) ?? '';
       const why = tail === '' ? how : `${how}: ${tail}`;
-      this.#settle(this.#isLate ? { type: 'late' } : { type: 'died', how: why });
+      const isLate = this.#isLate || process.endSignal === OVER_CPU_BUDGET;
+      this.#settle(isLate ? { type: 'late' } : { type: 'died', how: why });
       return why;
     });
   }
@@ -75,13 +82,14 @@ export class CompilerProcess {
     await this.#ready.promise;
     const { promise, resolve } = Promise.withResolvers<JobEnd>();
     const call = ++this.#calls;
+    const { cpuMs } = this.#times;
     this.#running = { call, end: resolve };
     if (this.hasEnded) this.#settle({ type: 'died', how: await this.ended });
-    else this.#send({ ...job, call }, body);
+    else this.#send({ ...job, call, cpuMs }, body);
     const late = setTimeout(() => {
       this.#isLate = true;
       this.kill();
-    }, this.#times.jobMs);
+    }, cpuMs * CLOCK_PER_CPU);
     try {
       return await promise;
     } finally {

@@ -135,6 +135,11 @@ export class WorkerProcess {
     return this.#hasExited;
   }
 
+  /** Null while it runs, and where no signal has ended it. */
+  get endSignal(): NodeJS.Signals | null {
+    return this.#child?.signalCode ?? null;
+  }
+
   /** The last 4 KiB of stderr, or of stdout when nothing was written there. */
   get tail(): string {
     return this.#output.stderr.tail.trim() || this.#output.stdout.tail.trim();

@@ -3,10 +3,10 @@
  *
  *   starting ──ready──▶ idle ──job──▶ busy ──answer──▶ idle        the channel ends: exit 0
  *
- * One job at a time, in order. It holds no model and no secret, and whoever started it kills it when a job
- * takes too long: a schema may cost more than anybody can foresee.
+ * One job at a time, in order. It holds no model and no secret, and is ended when a job takes too much of a
+ * processor's time: a schema may cost more than anybody can foresee.
  *
- * Exits  0 when the parent is gone · 76 the parent broke the protocol.
+ * Exits  0 when the parent is gone · 76 the parent broke the protocol · by SIGVTALRM, a job was too long.
  */
 import { systemClock } from '../../core/clock.ts';
 import { openChannelSocket } from '../../ipc/channel-socket.ts';
@@ -16,7 +16,7 @@ import {
   ToCompiler,
   type ToCompilerMessage,
 } from '../../ipc/compiler-protocol.ts';
-import { startWatchdog } from '../watchdog.ts';
+import { Watchdog } from '../watchdog.ts';
 import { compileConstraint } from './compile-job.ts';
 import { examineLine } from './examine.ts';
 import { explainSchema } from './explain.ts';
@@ -28,9 +28,9 @@ const EXIT_PROTOCOL = 76;
 const socket = openChannelSocket(CHANNEL_FD);
 const decoder = new FrameDecoder();
 const finalCheck = new FinalCheck();
+const watchdog = new Watchdog();
 let last: Promise<void> = Promise.resolve();
 
-startWatchdog();
 process.on('SIGINT', () => {});
 socket.on('error', () => process.exit(0));
 socket.on('close', () => process.exit(0));
@@ -59,6 +59,15 @@ function enqueue(job: ToCompilerMessage, body: Uint8Array): void {
 }
 
 async function answerTo(job: ToCompilerMessage, body: Uint8Array): Promise<FromCompilerMessage> {
+  watchdog.allow(job.cpuMs);
+  try {
+    return await answerOf(job, body);
+  } finally {
+    watchdog.allowAll();
+  }
+}
+
+async function answerOf(job: ToCompilerMessage, body: Uint8Array): Promise<FromCompilerMessage> {
   const { call } = job;
   switch (job.type) {
     case 'compile': {
