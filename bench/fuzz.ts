@@ -103,7 +103,7 @@ async function fuzzOn(
   const work = async () => {
     for (const { file, seed } of next) {
       if (signal.aborted) return;
-      await fuzzOne(server, { file, seed: seed * SEED_STEP + 1 }, check, tally);
+      await fuzzOne(server, { file, seed: seed * SEED_STEP + 1, signal }, check, tally);
     }
   };
   await Promise.all(Array.from({ length: FUZZ_STREAMS }, work));
@@ -112,13 +112,14 @@ async function fuzzOn(
 
 async function fuzzOne(
   server: Server,
-  { file, seed }: { readonly file: string; readonly seed: number },
+  { file, seed, signal }: { readonly file: string; readonly seed: number; readonly signal: AbortSignal },
   check: FinalCheck,
   tally: Tally,
 ): Promise<void> {
   const { schema } = JSON.parse(readFileSync(file, 'utf8')) as { schema: unknown };
   const response = await fetch(`${server.baseUrl}/completions`, {
     method: 'POST',
+    signal,
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({
       model: 'bench',

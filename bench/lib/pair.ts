@@ -39,7 +39,7 @@ export async function startPair(model: BenchModel, signal: AbortSignal): Promise
 }
 
 /** A run of the peer that fails is repeated: it ends a stream whose text is broken UTF-8. */
-const PEER_ATTEMPTS = 4;
+const PEER_ATTEMPTS = 12;
 
 /** One quiet run on each, in turns. */
 export async function inTurns<T>(
