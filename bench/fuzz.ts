@@ -112,7 +112,11 @@ async function fuzzOn(
 
 async function fuzzOne(
   server: Server,
-  { file, seed, signal }: { readonly file: string; readonly seed: number; readonly signal: AbortSignal },
+  {
+    file,
+    seed,
+    signal,
+  }: { readonly file: string; readonly seed: number; readonly signal: AbortSignal },
   check: FinalCheck,
   tally: Tally,
 ): Promise<void> {

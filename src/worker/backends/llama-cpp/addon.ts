@@ -1,6 +1,6 @@
 /**
- * The executor on node-llama-cpp's native objects: the only file that touches what the library does
- * not export. Its version is pinned exactly; `tests/integration/llama-addon.test.ts` fails on an
+ * The executor on node-llama-cpp's native objects: with `addon-sampler.ts` all that touches what the library
+ * does not export. Its version is pinned exactly; `tests/integration/llama-addon.test.ts` fails on an
  * upgrade that changes what is used here, and `public.ts` is the way out.
  *
  *   loaded ──close()──▶ closed
@@ -14,6 +14,12 @@ import type { Llama, LlamaContext, LlamaGrammarEvaluationState, LlamaModel } fro
 
 import type { Sampling } from '../../../core/engine.ts';
 import { BugError } from '../../../core/errors.ts';
+import {
+  AddonSampler,
+  type Bounds,
+  type NativeSampler,
+  type NativeState,
+} from './addon-sampler.ts';
 import type {
   Executor,
   SamplerHistory,
@@ -24,13 +30,6 @@ import type {
 import type { Constraint } from './grammar/constraint.ts';
 import { NativeGrammars } from './grammar/native.ts';
 import { noToken } from './no-token.ts';
-import {
-  hasPenalties,
-  isBanned,
-  nativeSeed,
-  REPEAT_WINDOW_TOKENS,
-  tokenBias,
-} from './penalties.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
 interface NativeContext {
@@ -49,23 +48,22 @@ interface NativeContext {
   setThreads(threads: number): void;
 }
 
-interface NativeSampler {
-  applyConfig(config: Record<string, unknown>): void;
-  dispose(): void;
-}
-
-/** Where one sequence is in its grammar. */
-type NativeState = object;
-
 interface NativeSamplerClass {
   new (model: unknown): NativeSampler;
   canBeNextTokenForGrammarEvaluationState(state: NativeState, token: number): boolean;
+  acceptGrammarEvaluationStateToken(state: NativeState, token: number): void;
 }
+
+const GRAMMAR_METHODS = [
+  'canBeNextTokenForGrammarEvaluationState',
+  'acceptGrammarEvaluationStateToken',
+] as const;
 
 interface Native {
   readonly context: NativeContext;
   readonly createSampler: () => NativeSampler;
   readonly canBeNext: (state: NativeState, token: number) => boolean;
+  readonly accept: (state: NativeState, token: number) => void;
 }
 
 /** Says what is missing when the library's internals are not those that this file was written for. */
@@ -87,8 +85,10 @@ export function addonMismatch(
   ];
   const missing = methods.filter((name) => typeof inside.context?.[name] !== 'function');
   if (typeof inside.AddonSampler !== 'function') missing.push('AddonSampler');
-  else if (typeof inside.AddonSampler.canBeNextTokenForGrammarEvaluationState !== 'function') {
-    missing.push('AddonSampler.canBeNextTokenForGrammarEvaluationState');
+  else {
+    for (const name of GRAMMAR_METHODS) {
+      if (typeof inside.AddonSampler[name] !== 'function') missing.push(`AddonSampler.${name}`);
+    }
   }
   if (inside.model === undefined) missing.push('model._model');
   return missing.length === 0 ? undefined : `missing in node-llama-cpp: ${missing.join(', ')}`;
@@ -130,7 +130,7 @@ export class AddonExecutor implements Executor {
       state: nativeState(this.#grammars.begin(constraint.grammar)),
     };
     return new AddonSampler({
-      native: this.#native.createSampler(),
+      create: this.#native.createSampler,
       sampling,
       history,
       banned: sampling.ignoreEos ? this.#vocabulary.endsOfGeneration : [],
@@ -160,23 +160,54 @@ export class AddonExecutor implements Executor {
   async #sample(logit: number | undefined, sampler?: AddonSampler): Promise<StepOutcome> {
     if (sampler === undefined || logit === undefined) return undefined;
     const { sampling, bounds } = sampler;
-    const isBound = bounds?.constraint.isBound === true;
+    if (bounds?.constraint.isBound) return this.#sampleBound(logit, sampler, bounds);
+    const token = await this.#native.context.sampleToken(logit, sampler.free());
+    if (token < 0) return noToken(sampling, false);
+    return bounds === undefined ? token : bounds.constraint.settle(token);
+  }
+
+  /**
+   * Draws without the grammar, and again without what it rejects: that is to draw from what it allows, and
+   * takes microseconds, where to ask it of every token takes milliseconds. What is rarely allowed
+   * is left to the native sampler, which asks it of every token.
+   */
+  async #sampleBound(
+    logit: number,
+    sampler: AddonSampler,
+    { constraint, state }: Bounds,
+  ): Promise<StepOutcome> {
+    const { context, canBeNext, accept } = this.#native;
+    const rejected: number[] = [];
+    while (rejected.length < DRAWS_MAX) {
+      const token = await context.sampleToken(logit, sampler.free(rejected));
+      if (token < 0 || sampler.isBanned(token)) break;
+      if (canBeNext(state, token)) {
+        if (!this.#vocabulary.isEndOfGeneration(token)) accept(state, token);
+        return constraint.settle(token);
+      }
+      rejected.push(token);
+    }
+    return this.#sampleAmongAll(logit, sampler, { constraint, state });
+  }
+
+  async #sampleAmongAll(
+    logit: number,
+    sampler: AddonSampler,
+    { constraint, state }: Bounds,
+  ): Promise<StepOutcome> {
+    const { sampling } = sampler;
     let token: number;
     try {
-      token = await this.#native.context.sampleToken(logit, sampler.prepare());
+      token = await this.#native.context.sampleToken(logit, sampler.bound());
     } catch (error) {
       // Where all are banned the native sampler takes any, and the grammar does not go on with it.
-      if (isBound) return noToken(sampling, true, error);
-      throw error;
+      return noToken(sampling, true, error);
     }
-    if (token < 0) return noToken(sampling, isBound);
-    if (bounds === undefined) return token;
-    if (isBound) {
-      const isEnd = this.#vocabulary.isEndOfGeneration(token);
-      const isEarly = isEnd && !this.#native.canBeNext(bounds.state, token);
-      if (isEarly || sampler.isBanned(token)) return noToken(sampling, true);
-    }
-    return bounds.constraint.settle(token);
+    if (token < 0) return noToken(sampling, true);
+    const isEnd = this.#vocabulary.isEndOfGeneration(token);
+    const isEarly = isEnd && !this.#native.canBeNext(state, token);
+    if (isEarly || sampler.isBanned(token)) return noToken(sampling, true);
+    return constraint.settle(token);
   }
 
   async truncate(slot: number, keepTokens: number): Promise<boolean> {
@@ -200,93 +231,10 @@ export class AddonExecutor implements Executor {
 }
 
 const NONE = new Uint32Array();
+/** Then half of those that were rejected first have an allowed one; each more helps fewer than it costs. */
+const DRAWS_MAX = 6;
 
 type Ends = Pick<Vocabulary, 'endsOfGeneration' | 'isEndOfGeneration'>;
-
-interface Bounds {
-  readonly constraint: Constraint;
-  readonly state: NativeState;
-}
-
-/** One sequence's native sampler. The configuration is sent again only when part of it can change. */
-class AddonSampler implements SequenceSampler {
-  readonly sampling: Sampling;
-  readonly bounds: Bounds | undefined;
-  readonly #native: NativeSampler;
-  readonly #history: SamplerHistory;
-  /** The same list as long as nothing has changed. */
-  #banned: readonly number[];
-  #isBound = false;
-  #isConfigured = false;
-
-  constructor({
-    native,
-    sampling,
-    history,
-    banned,
-    bounds,
-  }: {
-    native: NativeSampler;
-    sampling: Sampling;
-    history: SamplerHistory;
-    banned: readonly number[];
-    bounds: Bounds | undefined;
-  }) {
-    this.#native = native;
-    this.sampling = sampling;
-    this.bounds = bounds;
-    this.#history = history;
-    this.#banned = banned;
-  }
-
-  /** Must not be called while a native call runs. */
-  prepare(): NativeSampler {
-    let changes = hasPenalties(this.sampling) || this.sampling.repeatPenalty !== 1;
-    if (this.bounds !== undefined) {
-      const { isBound } = this.bounds.constraint;
-      const bans = this.bounds.constraint.bans('ends');
-      if (bans !== this.#banned || isBound !== this.#isBound) changes = true;
-      this.#banned = bans;
-      this.#isBound = isBound;
-    }
-    if (!this.#isConfigured || changes) {
-      this.#native.applyConfig(this.#config());
-      this.#isConfigured = true;
-    }
-    return this.#native;
-  }
-
-  /** Of the token that was sampled last. */
-  isBanned(id: number): boolean {
-    return this.#banned.includes(id) || isBanned(this.sampling, id);
-  }
-
-  dispose(): void {
-    this.#native.dispose();
-  }
-
-  #config(): Record<string, unknown> {
-    const { temperature, topP, topK, minP, seed, repeatPenalty } = this.sampling;
-    const config: Record<string, unknown> = { temperature, seed: nativeSeed(seed) };
-    // A key that is absent leaves the step out of the native chain: off costs nothing.
-    if (topK > 0) config.topK = topK;
-    if (topP < 1) config.topP = topP;
-    if (minP > 0) config.minP = minP;
-    if (repeatPenalty !== 1) {
-      config.repeatPenalty = repeatPenalty;
-      config.repeatPenaltyMaxTokens = REPEAT_WINDOW_TOKENS;
-      config.repeatPenaltyTokens = Uint32Array.from(this.#history.lastTokens());
-    }
-    const bias = tokenBias(this.sampling, this.#history.generatedCounts, this.#banned);
-    if (bias !== undefined) {
-      config.tokenBiasKeys = bias.keys;
-      config.tokenBiasValues = bias.values;
-    }
-    // A configuration without it takes it away.
-    if (this.#isBound) config.grammarEvaluationState = this.bounds!.state;
-    return config;
-  }
-}
 
 function nativeOf(llama: Llama, model: LlamaModel, context: LlamaContext): Native {
   const mismatch = addonMismatch(llama, model, context);
@@ -297,6 +245,7 @@ function nativeOf(llama: Llama, model: LlamaModel, context: LlamaContext): Nativ
     context: inside.context as unknown as NativeContext,
     createSampler: () => new Sampler(inside.model),
     canBeNext: (state, token) => Sampler.canBeNextTokenForGrammarEvaluationState(state, token),
+    accept: (state, token) => Sampler.acceptGrammarEvaluationStateToken(state, token),
   };
 }
 
