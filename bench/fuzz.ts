@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { FinalCheck } from '../src/worker/compiler/final-check.ts';
+import { ensurePreset } from '../tests/support/gguf-writer-presets.ts';
 import { modelFile } from './lib/models.ts';
 import type { BenchOptions } from './lib/options.ts';
 import { Report, ROOT } from './lib/report.ts';
@@ -21,6 +22,7 @@ const FUZZED = { random: { schemas: 500, seeds: 4 }, smollm2: { schemas: 100, se
 const FUZZ_TOKENS = 256;
 const FUZZ_STREAMS = 4;
 const SEED_STEP = 7919;
+const TOLD_EVERY = 100;
 
 export async function runFuzz(options: BenchOptions): Promise<number> {
   const report = new Report('fuzz', 'Finished answers validate');
@@ -45,7 +47,7 @@ async function fuzz({ signal }: BenchOptions, report: Report): Promise<void> {
     const rows: string[][] = [];
     for (const [model, { schemas, seeds }] of Object.entries(FUZZED)) {
       const picked = files.filter((_, index) => index % Math.floor(files.length / schemas) === 0);
-      const file = await modelFile(model === 'smollm2' ? 'smollm2' : 'c');
+      const file = await (model === 'smollm2' ? modelFile('smollm2') : ensurePreset('a'));
       const options = { model: file, slots: FUZZ_STREAMS, contextTokens: 1024, threads: 2, signal };
       await using server = await startHearth(options);
       const tally = await fuzzOn(server, picked.slice(0, schemas), seeds, signal);
@@ -100,10 +102,13 @@ async function fuzzOn(
     Array.from({ length: seeds }, (_, seed) => ({ file, seed })),
   );
   const next = jobs.values();
+  let done = 0;
   const work = async () => {
     for (const { file, seed } of next) {
       if (signal.aborted) return;
       await fuzzOne(server, { file, seed: seed * SEED_STEP + 1, signal }, check, tally);
+      done++;
+      if (done % TOLD_EVERY === 0) console.error(`${done} of ${jobs.length} answers`);
     }
   };
   await Promise.all(Array.from({ length: FUZZ_STREAMS }, work));
