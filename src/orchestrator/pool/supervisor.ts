@@ -41,7 +41,7 @@ import type { Log } from '../../core/log.ts';
 import type { ArenaFallback, Observer } from '../../core/observer.ts';
 import type { WorkerInfo } from '../../core/operator.ts';
 import type { LoadedMessage } from '../../ipc/protocol.ts';
-import type { ModelSpec } from '../../models/spec.ts';
+import type { BackendName, ModelSpec } from '../../models/spec.ts';
 import type { Evictable, MemoryAdmission } from '../memory/memory-admission.ts';
 import * as refusals from '../refusals.ts';
 import { spawnRegistered, type WorkerRegister } from '../registry/spawn-registered.ts';
@@ -51,6 +51,7 @@ import {
   type HeartbeatLimits,
   toHeartbeat,
   type WorkerProcess,
+  type WorkerProgram,
 } from '../replica/worker-process.ts';
 import { Crew } from './crew.ts';
 import { FileWatch } from './file-watch.ts';
@@ -63,8 +64,10 @@ import type { ThreadBudget } from './thread-budget.ts';
 export interface WorkerSettings extends ReplicaSettings, RestartLimits, HeartbeatLimits {
   readonly environment: Readonly<Record<string, string>>;
   readonly nodeArgs?: readonly string[] | undefined;
-  /** Another program than the worker of this build. */
+  /** Another script than the worker of this build. */
   readonly entry?: string | undefined;
+  /** For backends whose workers are no programs of this Node; asked at each start. */
+  readonly programOf?: ((backend: BackendName) => WorkerProgram | undefined) | undefined;
 }
 
 /** Where a supervisor reports to; synchronous, and nothing of it throws. */
@@ -487,7 +490,7 @@ export class Supervisor {
     this.#prespawned = undefined;
     if (adopted !== undefined) return adopted;
     const { model, settings, newRunId, register } = this.#options;
-    const { environment, nodeArgs, entry } = settings;
+    const { environment, nodeArgs, entry, programOf } = settings;
     const spec = {
       model: model.name,
       backend: model.backend,
@@ -497,6 +500,7 @@ export class Supervisor {
       heartbeat: toHeartbeat(settings),
       nodeArgs,
       entry,
+      program: programOf?.(model.backend),
     };
     return spawnRegistered(spec, register);
   }

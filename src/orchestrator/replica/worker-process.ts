@@ -18,6 +18,7 @@
  * Units   ms. Errors  none is thrown: a child that cannot be started has exited at once.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { dirname, join } from 'node:path';
 import { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
@@ -25,6 +26,15 @@ import { entryUrl } from '../../core/entry.ts';
 import { HEARTBEAT_VARIABLE, type HeartbeatSettings, heartbeatFlag } from '../../ipc/heartbeat.ts';
 import { causeOfDeath } from './death-cause.ts';
 import { OutputLines } from './output-lines.ts';
+
+/** What a worker is that is no program of this Node. */
+export interface WorkerProgram {
+  readonly command: string;
+  /** Before those that every worker is given. */
+  readonly args: readonly string[];
+  /** Beside that of every worker. */
+  readonly environment: Readonly<Record<string, string>>;
+}
 
 export interface WorkerSpec {
   /** Of the model. Together with `number` it is the name that `ps` shows (row MX-037). */
@@ -39,8 +49,10 @@ export interface WorkerSpec {
   readonly nodeArgs?: readonly string[] | undefined;
   /** Reaches it three ways: `welcome`, the environment, a flag. */
   readonly heartbeat: HeartbeatSettings;
-  /** Another program than the worker of this build. */
+  /** Another script than the worker of this build. */
   readonly entry?: string | undefined;
+  /** Instead of Node. */
+  readonly program?: WorkerProgram | undefined;
 }
 
 /** As the configuration has them. */
@@ -58,21 +70,23 @@ const PIPES_CLOSE_MS = 250;
 
 export function spawnWorker(spec: WorkerSpec): WorkerProcess {
   const name = `hearth-worker-${spec.model}-${spec.number}`;
+  const { command, args: programArgs, environment } = spec.program ?? ownProgram(spec);
   const args = [
-    ...(spec.nodeArgs ?? []),
-    spec.entry ?? fileURLToPath(entryUrl('../../worker/main', import.meta.url)),
+    ...programArgs,
     'worker',
     `--run-id=${spec.runId}`,
     `--backend=${spec.backend}`,
     heartbeatFlag(spec.heartbeat),
   ];
   try {
-    const child = spawn(process.execPath, args, {
-      argv0: name,
+    const child = spawn(command, args, {
+      // Python finds its environment by the folder of its own name.
+      argv0: spec.program === undefined ? name : join(dirname(command), name),
       detached: true,
       // One thread in libuv's pool: with more, each decode step starts on a cold thread (gguf.md).
       env: {
         ...spec.environment,
+        ...environment,
         UV_THREADPOOL_SIZE: '1',
         [HEARTBEAT_VARIABLE]: JSON.stringify(spec.heartbeat),
       },
@@ -83,6 +97,11 @@ export function spawnWorker(spec: WorkerSpec): WorkerProcess {
     // Most failures come as an 'error' event; these are the ones that Node throws (E2BIG, ENOMEM).
     return new WorkerProcess(name, spec, error instanceof Error ? error : new Error(String(error)));
   }
+}
+
+function ownProgram({ nodeArgs = [], entry }: WorkerSpec): WorkerProgram {
+  const script = entry ?? fileURLToPath(entryUrl('../../worker/main', import.meta.url));
+  return { command: process.execPath, args: [...nodeArgs, script], environment: {} };
 }
 
 export function toHeartbeat(limits: HeartbeatLimits): HeartbeatSettings {
