@@ -10,7 +10,7 @@
  * Errors  ProtocolError for bytes that are no frame; the decoder is useless afterwards, because
  *         nobody knows where the next frame begins. RequestError `payload_too_large` for a message
  *         that does not fit into a frame.
- * Source  the Python twin is `worker/mlx/frames.py`; both are held to tests/fixtures/ipc/vectors.json.
+ * Source  the Python twin is `worker/mlx/hearth_mlx/frames.py`; both are held to tests/fixtures/ipc/vectors.json.
  *
  * Whether a message means anything is not decided here: see `validate.ts`.
  */

@@ -83,7 +83,7 @@ test('the package holds what it needs and nothing of the workshop', () => {
   }
   expect(packed).toContain('dist/worker/main.js');
   expect(packed).toContain('ember/ember-Q8_0.gguf');
-  expect(packed).toContain('dist/worker/mlx/frames.py');
+  expect(packed).toContain('dist/worker/mlx/hearth_mlx/frames.py');
   const known =
     /^(?:bin\/|config\/|dist\/|ember\/[^/]*\.gguf$|package\.json$|README\.md$|LICENSE$|CHANGELOG\.md$)/;
   expect(packed.filter((path) => !known.test(path))).toEqual([]);

@@ -1,19 +1,15 @@
 /** Python reads and writes the byte vectors in the same run in which TypeScript does. */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
+import { plainPython } from '../support/plain-python.ts';
 import { vectors, vectorsFile } from '../unit/ipc/vectors.ts';
 
-const modules = fileURLToPath(new URL('../../src/worker/mlx', import.meta.url));
+const modules = fileURLToPath(new URL('../../src/worker/mlx/hearth_mlx', import.meta.url));
 
-/** Python ≥ 3.11 under one of its usual names. */
-const python = ['python3', 'python3.12', 'python3.11'].find(
-  (name) =>
-    spawnSync(name, ['-c', 'import sys; sys.exit(sys.version_info < (3, 11))']).status === 0,
-);
-if (!python) console.log('skipped: Python 3.11 or newer is not installed');
+const python = plainPython('worker-frames-python.test.ts');
 
 const program = `
 import json, sys

@@ -38,9 +38,9 @@ export class TestWorker implements AsyncDisposable {
 
   constructor(
     command: readonly string[] = [mainFile, 'worker', '--run-id=r-1', '--backend=fake'],
-    options: ChannelOptions = {},
+    { program = process.execPath, ...options }: ChannelOptions & { readonly program?: string } = {},
   ) {
-    this.child = spawn(process.execPath, [...command], {
+    this.child = spawn(program, [...command], {
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
       detached: true,
       env: { UV_THREADPOOL_SIZE: '1' },

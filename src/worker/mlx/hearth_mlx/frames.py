@@ -33,11 +33,12 @@ _KIND_JSON: Final = 0
 _KIND_BINARY: Final = 1
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
-Fault = Literal["length", "kind", "encoding", "json", "truncated"]
+# "message" is a frame that is well made and holds no message of the protocol.
+Fault = Literal["length", "kind", "encoding", "json", "message", "truncated"]
 
 
 class ProtocolError(Exception):
-    """Bytes that are no frame. ``fault`` says which rule they break."""
+    """Bytes that are no frame, or no message. ``fault`` says which rule they break."""
 
     def __init__(self, fault: Fault, message: str) -> None:
         super().__init__(message)
@@ -70,9 +71,7 @@ def encode_frame(message: Any, body: bytes | None = None) -> bytes:
 
 def _prefix(length: int, kind: int) -> bytes:
     if length > MAX_FRAME_BYTES:
-        raise PayloadTooLarge(
-            f"The message takes {length} bytes and a frame holds at most {MAX_FRAME_BYTES}."
-        )
+        raise PayloadTooLarge(f"The message takes {length} bytes and a frame holds at most {MAX_FRAME_BYTES}.")
     return _LENGTH.pack(length) + bytes([kind])
 
 
@@ -120,16 +119,14 @@ def _check_length(length: int) -> None:
     if length == 0:
         raise ProtocolError("length", "A frame has the length 0.")
     if length > MAX_FRAME_BYTES:
-        raise ProtocolError(
-            "length", f"A frame claims {length} bytes, the limit is {MAX_FRAME_BYTES}."
-        )
+        raise ProtocolError("length", f"A frame claims {length} bytes, the limit is {MAX_FRAME_BYTES}.")
 
 
 def _read_frame(frame: bytes) -> Frame:
     """Reads what follows the length."""
     kind = frame[0]
     if kind == _KIND_JSON:
-        return Frame(_read_json(frame[1:]))
+        return Frame(read_json(frame[1:]))
     if kind != _KIND_BINARY:
         raise ProtocolError("kind", f"A frame has the kind {kind}, which is not known.")
     if len(frame) < _PREFIX_BYTES:
@@ -138,10 +135,10 @@ def _read_frame(frame: bytes) -> Frame:
     body_at = _PREFIX_BYTES + header_bytes
     if body_at > len(frame):
         raise ProtocolError("length", "The header of a binary frame is longer than the frame.")
-    return Frame(_read_json(frame[_PREFIX_BYTES:body_at]), frame[body_at:])
+    return Frame(read_json(frame[_PREFIX_BYTES:body_at]), frame[body_at:])
 
 
-def _read_json(data: bytes) -> Any:
+def read_json(data: bytes | bytearray) -> Any:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -1,0 +1,1 @@
+"""The worker that runs models on MLX: the twin of the Node worker, on the same protocol."""
