@@ -1,0 +1,1 @@
+"""Grammars: GBNF kept to over tokens, by llguidance."""
