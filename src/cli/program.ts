@@ -243,6 +243,17 @@ Ctrl-C stops it, and the same command goes on where it was.`,
 
   registerSchema(program, context, done);
 
+  const mlx = program.command('mlx').description('models on MLX, which runs in Python');
+  mlx
+    .command('setup')
+    .description('make the Python environment that MLX models run in, and check it')
+    .option('--offline <folder>', 'take all packages from a folder of wheels')
+    .option('--force', 'make it again although it is there')
+    .action(async (flags) => {
+      const { setUpMlx } = await import('./mlx/setup.ts');
+      done(await setUpMlx(flags, context));
+    });
+
   withConfigFlags(program.command('doctor'))
     .description('check this machine: versions, CPU and GPU, native library, ports, folders')
     .option('--json', 'print JSON')

@@ -52,7 +52,7 @@ export async function serve(flags: ServeFlags, context: CliContext): Promise<num
   });
   log.debug({ file: file ?? 'none' }, 'configuration read');
   if (flags.model === undefined) {
-    for (const note of unservedNotes(config)) log.warn({}, note);
+    for (const note of unservedNotes(config, context)) log.warn({}, note);
   }
 
   let server: RunningServer;

@@ -23,7 +23,7 @@ import type { Engine } from '../core/engine.ts';
 import type { Log } from '../core/log.ts';
 import type { Puller } from '../core/puller.ts';
 import { sweepArenaFolder } from '../ipc/arena-folder.ts';
-import type { ModelSpec } from '../models/spec.ts';
+import type { BackendName, ModelSpec } from '../models/spec.ts';
 import type { Orchestrator } from '../orchestrator/orchestrator.ts';
 import { Registry } from '../orchestrator/registry/registry.ts';
 import { spawnRegistered } from '../orchestrator/registry/spawn-registered.ts';
@@ -33,6 +33,7 @@ import type { CliContext } from './context.ts';
 import { workerEnvironment } from './environment.ts';
 import { LazyCompiler } from './lazy-compiler.ts';
 import { LiveSettings, type LiveSettingsOptions } from './live-settings.ts';
+import { mlxProgram } from './mlx/environment.ts';
 import type { ModelListener } from './model-events.ts';
 import { openKeys } from './open-keys.ts';
 import { ensureStateDir } from './paths.ts';
@@ -84,6 +85,8 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     context.environment,
     join(context.folders.cacheDir, 'compile'),
   );
+  // Set up while we run, it is there from the next start of a worker on.
+  const programOf = (backend: BackendName) => (backend === 'mlx' ? mlxProgram(context) : undefined);
   const prespawned = new Map(
     models
       .filter(({ preload }) => preload)
@@ -91,7 +94,8 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       .map(({ name, backend }) => {
         const runId = randomUUID();
         const heartbeat = toHeartbeat(worker);
-        const spec = { model: name, backend, number: 1, runId, environment, heartbeat };
+        const program = programOf(backend);
+        const spec = { model: name, backend, number: 1, runId, environment, heartbeat, program };
         return [name, spawnRegistered(spec, registry)] as const;
       }),
   );
@@ -137,6 +141,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
         ...worker,
         slowReaderMs: server.slowReaderMs,
         environment,
+        programOf,
         arenaFolder: folders[0],
       },
       cores: availableParallelism(),

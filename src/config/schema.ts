@@ -20,7 +20,7 @@ import { showByTier, TIERS_GB } from './tiers.ts';
 const DAY_S = 86_400;
 
 const GPUS = ['auto', 'metal', 'cuda', 'vulkan', 'off'] as const;
-const BACKENDS = ['llama-cpp', 'fake'] as const;
+const BACKENDS = ['llama-cpp', 'mlx', 'fake'] as const;
 
 const port = (byDefault: number, description: string) =>
   z.int().min(0).max(65_535).default(byDefault).describe(description);
@@ -120,7 +120,7 @@ const samplingDefaults = z.strictObject({
 
 const model = z.strictObject({
   path: path.describe(
-    "The model: a GGUF file. Relative paths start at this file's folder, `~/` at your home folder.",
+    "The model: a GGUF file or an MLX folder. Relative paths start at this file's folder, `~/` at your home folder.",
   ),
   backend: z
     .enum(BACKENDS)

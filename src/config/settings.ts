@@ -20,7 +20,7 @@ export interface ModelConfig {
   readonly name: string;
   /** Absolute. */
   readonly path: string;
-  readonly backend?: 'llama-cpp' | 'fake' | undefined;
+  readonly backend?: 'llama-cpp' | 'mlx' | 'fake' | undefined;
   readonly slots?: number | undefined;
   readonly highSpare?: number | undefined;
   readonly replicas?: number | undefined;

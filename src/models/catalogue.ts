@@ -116,15 +116,14 @@ function nameOfFile(path: string): string {
 
 function detectBackend(path: string): BackendName | { readonly refused: string } {
   const extension = extname(path).toLowerCase();
-  if (extension === '.safetensors' || isFolder(path)) {
-    return {
-      refused: `${path} is an MLX model, and the MLX worker is not built yet. Name a GGUF file.`,
-    };
+  if (isFolder(path)) return 'mlx';
+  if (extension === '.safetensors') {
+    return { refused: `${path} is a part of an MLX model. Name the folder that it lies in.` };
   }
   if (extension === '.gguf') return 'llama-cpp';
   if (extension === '.json') return 'fake';
   return {
-    refused: `cannot tell what runs ${path}. Name a .gguf file, or set backend in [models.NAME].`,
+    refused: `cannot tell what runs ${path}. Name a .gguf file or an MLX folder, or set backend in [models.NAME].`,
   };
 }
 

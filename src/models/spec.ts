@@ -1,14 +1,14 @@
 /** What a model name means: one row of the table that requests are looked up in. */
 import type { RequestDefaults } from '../core/engine.ts';
 
-export const BACKENDS = ['llama-cpp', 'fake'] as const;
+export const BACKENDS = ['llama-cpp', 'mlx', 'fake'] as const;
 export type BackendName = (typeof BACKENDS)[number];
 
 export interface ModelSpec {
   /** What clients write in `model`. An identifier, never a path. */
   readonly name: string;
   readonly backend: BackendName;
-  /** A GGUF file; for `fake` a JSON script. Absolute. */
+  /** A GGUF file; for `mlx` a folder or a GGUF file; for `fake` a JSON script. Absolute. */
   readonly path: string;
   /** What it is good for, in one line for people. */
   readonly description?: string | undefined;

@@ -7,7 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 
+import type { WorkerProgram } from '../../src/orchestrator/replica/worker-process.ts';
 import { ensurePreset } from '../support/gguf-writer-presets.ts';
+import { mlxOrSkip, tinyMlxModel } from '../support/mlx.ts';
 import { realModel } from '../support/real-model.ts';
 import { userSays, WorkerClient } from '../support/worker-client.ts';
 
@@ -25,16 +27,18 @@ function fakeModel(): string {
 
 interface Subject {
   readonly name: string;
-  readonly backend: 'fake' | 'llama-cpp';
+  readonly backend: 'fake' | 'llama-cpp' | 'mlx';
+  readonly program?: WorkerProgram | undefined;
   readonly options: Readonly<Record<string, string>>;
   path(): Promise<string>;
   /** A prompt whose greedy answer is long and has text in every token. */
   readonly prompt: string;
+  /** Random weights may end their answer with any token, and repeat nothing. */
+  readonly isRandom: boolean;
 }
 
 const real = realModel();
-/** Random weights may end their answer with any token, and repeat nothing. */
-const isNonsense = real === undefined;
+const mlx = await mlxOrSkip('MLX conformance');
 const llamaModel = async () => real ?? ensurePreset('tiny');
 const subjects: readonly Subject[] = [
   {
@@ -43,6 +47,7 @@ const subjects: readonly Subject[] = [
     options: {},
     path: async () => fakeModel(),
     prompt: 'count',
+    isRandom: false,
   },
   {
     name: 'llama-cpp, native objects',
@@ -50,6 +55,7 @@ const subjects: readonly Subject[] = [
     options: { llamaPath: 'internal' },
     path: llamaModel,
     prompt: 'Tell me a long story about a fox and an owl.',
+    isRandom: real === undefined,
   },
   {
     name: 'llama-cpp, public API',
@@ -57,20 +63,34 @@ const subjects: readonly Subject[] = [
     options: { llamaPath: 'public' },
     path: llamaModel,
     prompt: 'Tell me a long story about a fox and an owl.',
+    isRandom: real === undefined,
   },
+  ...(mlx === undefined
+    ? []
+    : [
+        {
+          name: 'mlx',
+          backend: 'mlx' as const,
+          program: mlx,
+          options: {},
+          path: () => tinyMlxModel('llama', mlx),
+          prompt: 'Tell me a long story about a fox and an owl.',
+          isRandom: true,
+        },
+      ]),
 ];
 
-describe.each(subjects)('$name', ({ backend, options, path, prompt }) => {
+describe.each(subjects)('$name', ({ backend, options, path, prompt, program }) => {
   let worker: WorkerClient;
-  const isLlama = backend === 'llama-cpp';
+  const isModel = backend !== 'fake';
 
   beforeAll(async () => {
-    worker = WorkerClient.spawn(backend);
+    worker = WorkerClient.spawn(backend, program);
     const loaded = await worker.load({
       path: await path(),
       contextTokens: CONTEXT_TOKENS,
       slots: 4,
-      ...(isLlama ? { options } : {}),
+      ...(isModel ? { options } : {}),
     });
     expect(loaded).toMatchObject({ slots: 4, contextTokens: CONTEXT_TOKENS });
   });
@@ -128,7 +148,7 @@ describe.each(subjects)('$name', ({ backend, options, path, prompt }) => {
     worker.cancel(call);
     const { finished } = await worker.end(call);
     // A fast fake may have been done before the cancel arrived.
-    if (isLlama) expect(finished!.reason).toBe('cancelled');
+    if (isModel) expect(finished!.reason).toBe('cancelled');
     await worker.until(() => worker.heartbeats.at(-1)!.active === 0);
   });
 
@@ -207,7 +227,7 @@ describe.each(subjects)('$name', ({ backend, options, path, prompt }) => {
     if (backend === 'fake') expect(b.text).toBe(a.text);
     else expect(b.ids.slice(0, 2)).toEqual(a.ids.slice(0, 2));
     // The fake counts whatever the seed.
-    if (isLlama) expect(c.text).not.toBe(a.text);
+    if (isModel) expect(c.text).not.toBe(a.text);
   });
 
   test('a stream stops at its credit and goes on with more', async () => {
@@ -247,12 +267,12 @@ describe.each(subjects)('$name', ({ backend, options, path, prompt }) => {
   });
 });
 
-describe.each(subjects.filter(({ backend }) => backend === 'llama-cpp'))(
+describe.each(subjects.filter(({ backend }) => backend !== 'fake'))(
   '$name, sampling',
-  ({ backend, options, path, prompt }) => {
+  ({ backend, options, path, prompt, program, isRandom }) => {
     let worker: WorkerClient;
     beforeAll(async () => {
-      worker = WorkerClient.spawn(backend);
+      worker = WorkerClient.spawn(backend, program);
       await worker.load({ path: await path(), options });
     });
     afterAll(() => worker.stop());
@@ -268,7 +288,7 @@ describe.each(subjects.filter(({ backend }) => backend === 'llama-cpp'))(
       expect(other.ids).not.toContain(banned);
     });
 
-    test.skipIf(isNonsense)('logit_bias 100 chooses a token', async () => {
+    test.skipIf(isRandom)('logit_bias 100 chooses a token', async () => {
       const { ids } = await worker.run({
         prompt: userSays(prompt),
         maxTokens: 4,
@@ -293,7 +313,7 @@ describe.each(subjects.filter(({ backend }) => backend === 'llama-cpp'))(
       expect(new Set(ids).size).toBeGreaterThan(new Set(plain.ids).size);
     });
 
-    test.skipIf(isNonsense)('repeat_penalty looks at the prompt too', async () => {
+    test.skipIf(isRandom)('repeat_penalty looks at the prompt too', async () => {
       const request = { prompt: { text: 'ha ha ha ha ha ha' }, maxTokens: 1 };
       const plain = await worker.run({ ...request, sampling: { ignoreEos: true } });
       const changed = await worker.run({
@@ -328,21 +348,26 @@ describe.each(subjects.filter(({ backend }) => backend === 'llama-cpp'))(
   },
 );
 
-describe.skipIf(real === undefined)('llama-cpp on the real model', () => {
-  test('knows the capital of France, and stops by itself', async () => {
-    const worker = WorkerClient.spawn('llama-cpp');
-    await worker.load({ path: real! });
-    const { text, finished } = await worker.run({
-      prompt: {
-        messages: [
-          { role: 'system', parts: [{ type: 'text', text: 'You are a helpful assistant.' }] },
-          { role: 'user', parts: [{ type: 'text', text: 'What is the capital of France?' }] },
-        ],
-      },
-      maxTokens: 40,
+describe
+  .skipIf(real === undefined)
+  .each([['llama-cpp', undefined], ...(mlx === undefined ? [] : [['mlx', mlx] as const])] as const)(
+  '%s on the real model',
+  (backend, program) => {
+    test('knows the capital of France, and stops by itself', async () => {
+      const worker = WorkerClient.spawn(backend, program);
+      await worker.load({ path: real! });
+      const { text, finished } = await worker.run({
+        prompt: {
+          messages: [
+            { role: 'system', parts: [{ type: 'text', text: 'You are a helpful assistant.' }] },
+            { role: 'user', parts: [{ type: 'text', text: 'What is the capital of France?' }] },
+          ],
+        },
+        maxTokens: 40,
+      });
+      expect(text).toContain('Paris');
+      expect(finished!.reason).toBe('stop');
+      await worker.stop();
     });
-    expect(text).toContain('Paris');
-    expect(finished!.reason).toBe('stop');
-    await worker.stop();
-  });
-});
+  },
+);

@@ -19,6 +19,7 @@ import type {
   LoadMessage,
 } from '../../src/ipc/protocol.ts';
 import { VERSION } from '../../src/ipc/version.ts';
+import type { WorkerProgram } from '../../src/orchestrator/replica/worker-process.ts';
 import { GREEDY } from './greedy.ts';
 import { HEARTBEAT } from './heartbeat.ts';
 
@@ -53,18 +54,23 @@ export class WorkerClient {
   #gone: string | undefined;
   #lastCall = 0;
 
-  static spawn(backend: 'fake' | 'llama-cpp'): WorkerClient {
-    return new WorkerClient(backend);
+  /** `program`: instead of Node. */
+  static spawn(backend: 'fake' | 'llama-cpp' | 'mlx', program?: WorkerProgram): WorkerClient {
+    return new WorkerClient(backend, program);
   }
 
-  private constructor(backend: string) {
+  private constructor(backend: string, program: WorkerProgram | undefined) {
     this.#child = spawn(
-      process.execPath,
-      [MAIN, 'worker', '--run-id=test', `--backend=${backend}`],
+      program?.command ?? process.execPath,
+      [...(program?.args ?? [MAIN]), 'worker', '--run-id=test', `--backend=${backend}`],
       {
         stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
         detached: true,
-        env: { PATH: process.env.PATH ?? '', UV_THREADPOOL_SIZE: '1' },
+        env: {
+          PATH: process.env.PATH ?? '',
+          UV_THREADPOOL_SIZE: '1',
+          ...program?.environment,
+        },
       },
     );
     this.#child.once('exit', (code, signal) => {

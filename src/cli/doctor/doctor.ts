@@ -16,6 +16,7 @@ import { type Check, fail, good } from './check.ts';
 import { checkFolder, checkModelFile } from './folders.ts';
 import { checkGpu, nativeVersion } from './gpu.ts';
 import { checkMachine } from './machine.ts';
+import { checkMlx } from './mlx.ts';
 import { checkNative } from './native.ts';
 import { checkPort } from './ports.ts';
 import { checkWorkers } from './workers.ts';
@@ -29,6 +30,7 @@ export async function doctor(
     ...checkMachine(readVersion(), nativeVersion(), context.memoryBytes),
     native.check,
     checkGpu(native.gpu),
+    await checkMlx(context),
     ...(await checkConfigured(flags, context)),
   ];
   const failed = checks.filter(({ status }) => status === 'fail').length;

@@ -11,6 +11,7 @@ import { PullError } from '../../models/pull/pull-error.ts';
 import { SHORT_NAMES } from '../../models/pull/short-names.ts';
 import { showBytes } from '../../models/pull/sizes.ts';
 import { type CliContext, CliError } from '../context.ts';
+import { mlxPlace, SET_UP_MLX } from '../mlx/environment.ts';
 import { Progress } from '../progress.ts';
 import { type ConfigFlags, readConfig } from '../read-config.ts';
 import { table } from '../table.ts';
@@ -51,7 +52,8 @@ export async function pullCommand(
     const told = done.change !== 'none' ? await tellServer(flags, context) : undefined;
     narrator.tell(done);
     progress.clear();
-    if (!isJson) print(nextStep(done, told));
+    const isUsable = done.format !== 'mlx' || mlxPlace(context.folders).isThere;
+    if (!isJson) print(isUsable ? nextStep(done, told) : SET_UP_MLX);
     else if (typeof told === 'string') process.stderr.write(`hearth: ${told}\n`);
     return 0;
   } catch (error) {
@@ -94,10 +96,9 @@ function watchStop() {
 }
 
 function nextStep(
-  { name, format, change }: PullDone,
+  { name, change }: PullDone,
   told: Awaited<ReturnType<typeof tellServer>>,
 ): string {
-  if (format === 'mlx') return 'it is not served yet: the MLX worker is not built yet';
   if (typeof told === 'string') return told;
   const chat = `hearth chat ${name}`;
   if (told === undefined) return `talk to it: ${chat}`;

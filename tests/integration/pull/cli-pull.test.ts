@@ -377,13 +377,7 @@ describe('a running server', () => {
     await using hub = await LocalHub.start();
     const environment = environmentOf(home, hub);
     hub.repositories.set('acme/first', { files: { 'm-Q8_0.gguf': ggufNoise(MIB) } });
-    hub.repositories.set('acme/apple', {
-      files: { 'config.json': Buffer.from('{}'), 'model.safetensors': ggufNoise(2000) },
-      library: 'mlx',
-    });
-    for (const name of ['acme/first', 'acme/apple']) {
-      expect(await home.run(['pull', name], { environment })).toMatchObject({ code: 0 });
-    }
+    expect(await home.run(['pull', 'acme/first'], { environment })).toMatchObject({ code: 0 });
     home.write('hearth.toml', `[models.first]\npath = "${home.fakeModel()}"\nbackend = "fake"\n`);
     await using server = home.start(
       ['serve', '--json', '--port', '0', '--admin-port', '0'],
@@ -394,7 +388,6 @@ describe('a running server', () => {
     expect(server.stderr).toContain(
       'the pulled model first is not served: another model is called first',
     );
-    expect(server.stderr).toContain('not served: apple; the MLX worker is not built yet');
   });
 });
 

@@ -71,6 +71,7 @@ describe('makeCatalogue', () => {
   test.each([
     ['a GGUF file', '/m/x.GGUF', 'llama-cpp'],
     ['a script of the fake', '/m/x.json', 'fake'],
+    ['a folder', tmpdir(), 'mlx'],
   ])('takes %s for what it is', (_what, path, backend) => {
     expect(makeCatalogue([entry('m', { path })], options)[0]?.backend).toBe(backend);
   });
@@ -81,8 +82,7 @@ describe('makeCatalogue', () => {
   });
 
   test.each([
-    ['a folder', tmpdir(), 'the MLX worker is not built yet'],
-    ['safetensors', '/m/x.safetensors', 'the MLX worker is not built yet'],
+    ['a part of a folder', '/m/x.safetensors', 'Name the folder that it lies in'],
     ['anything else', '/m/x.bin', 'cannot tell what runs /m/x.bin'],
   ])('refuses %s', (_what, path, message) => {
     expect(() => makeCatalogue([entry('m', { path })], options)).toThrow(message);
