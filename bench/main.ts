@@ -18,6 +18,8 @@ const BENCHES: Record<string, (options: BenchOptions) => Promise<number>> = {
   flood: async (options) => (await import('./flood.ts')).runFlood(options),
   swap: async (options) => (await import('./swap.ts')).runSwap(options),
   constrained: async (options) => (await import('./constrained.ts')).runConstrained(options),
+  'hostile-schemas': async (options) =>
+    (await import('./hostile-schemas.ts')).runHostileSchemas(options),
   fuzz: async (options) => (await import('./fuzz.ts')).runFuzz(options),
   ember: async (options) => (await import('./ember.ts')).runEmber(options),
   workers: async (options) => (await import('./workers.ts')).runWorkers(options),
