@@ -20,6 +20,7 @@ import {
 } from './lib/pair.ts';
 import { ensurePeer } from './lib/peer-build.ts';
 import { Report } from './lib/report.ts';
+import { SCHEMAS } from './lib/schemas.ts';
 import type { Server } from './lib/servers.ts';
 import { pairedRatio, showSpread, spreadOf } from './lib/stats.ts';
 
@@ -29,30 +30,6 @@ const REQUESTS_MIN = 6;
 const STREAMS = [1, 4];
 const SHARE_MIN = 0.85;
 const NO_TARGETS = { ttftMs: Number.POSITIVE_INFINITY, tpotMs: Number.POSITIVE_INFINITY };
-
-/** None of them can be complete within the tokens that are asked for. */
-const SCHEMAS: Readonly<Record<string, object>> = {
-  'list of records': {
-    type: 'array',
-    minItems: 40,
-    items: {
-      type: 'object',
-      properties: {
-        name: { type: 'string', minLength: 3, maxLength: 40 },
-        age: { type: 'integer', minimum: 0, maximum: 150 },
-        kind: { enum: ['person', 'animal', 'thing'] },
-      },
-      required: ['name', 'age', 'kind'],
-      additionalProperties: false,
-    },
-  },
-  'one long text': { type: 'string', minLength: 1_500 },
-  pattern: {
-    type: 'array',
-    minItems: 40,
-    items: { type: 'string', pattern: '^[a-z]{2,9}-[0-9]{4}$' },
-  },
-};
 
 export async function runConstrained(options: BenchOptions): Promise<number> {
   const report = new Report('constrained', 'What a grammar costs');

@@ -26,6 +26,7 @@ const BENCHES: Record<string, (options: BenchOptions) => Promise<number>> = {
   payload: async (options) => (await import('./payload.ts')).runPayload(options),
   'soak-workers': async (options) => (await import('./soak-workers.ts')).runSoakWorkers(options),
   maskbench: async (options) => (await import('./maskbench.ts')).runMaskbench(options),
+  mlx: async (options) => (await import('./mlx.ts')).runMlx(options),
   pull: async (options) => (await import('./pull.ts')).runPull(options),
   soak: async (options) => (await import('./soak.ts')).runSoak(options),
 };

@@ -11,8 +11,9 @@ export interface BenchOptions {
   readonly log: string | undefined;
   /** Of `pull`: the size of the file. */
   readonly mib: number;
-  /** Of `maskbench`: one set, and each so manieth of its schemas. */
+  /** Of `maskbench`: one set. Of `mlx`: its sections, such as `worker,gap`. */
   readonly only: string | undefined;
+  /** Of `maskbench`: each so manieth of its schemas. */
   readonly every: number;
   /** Of `maskbench`: what it finds becomes what is expected. */
   readonly update: boolean;

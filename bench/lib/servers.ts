@@ -1,5 +1,5 @@
 /**
- * The servers that are measured: Hearth and llama-server, each with one model, on a free port of
+ * The servers that are measured: Hearth and its peers, each with one model, on a free port of
  * 127.0.0.1, with the same slots, context and threads.
  *
  * Units   `readyMs` from spawn to the first 200 of the readiness route.
@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import type { WorkerProgram } from '../../src/orchestrator/replica/worker-process.ts';
 import { ROOT } from './report.ts';
 
 export interface ServerOptions {
@@ -26,12 +27,14 @@ export interface ServerOptions {
   readonly highSpare?: number;
   /** Of Hearth alone: a configuration file. */
   readonly config?: string;
+  /** Of Hearth alone: beside our own. */
+  readonly environment?: Readonly<Record<string, string>> | undefined;
   /** The server ends when it is aborted: a bench that is stopped leaves nothing behind. */
   readonly signal: AbortSignal;
 }
 
 export interface Server extends AsyncDisposable {
-  readonly name: 'hearth' | 'llama-server';
+  readonly name: 'hearth' | 'llama-server' | 'mlx_lm.server';
   /** Ends in /v1. */
   readonly baseUrl: string;
   /** Of Hearth alone. */
@@ -71,6 +74,22 @@ async function startLlama(options: ServerOptions, own: readonly string[]): Promi
   return start({ name, command: PEER_BINARY, args, port, readyPath: '/health', signal });
 }
 
+/** `program` is a Python with what it needs, and a script that becomes mlx-lm's server. */
+export async function startMlxServer(options: {
+  readonly program: WorkerProgram;
+  readonly model: string;
+  readonly slots: number;
+  readonly signal: AbortSignal;
+}): Promise<Server> {
+  const port = await freePort();
+  const { command, args: first, environment: env } = options.program;
+  const args = [...first, '--model', options.model, '--host', '127.0.0.1', '--port', String(port)];
+  args.push('--decode-concurrency', String(options.slots), '--log-level', 'WARNING');
+  const { signal } = options;
+  const plan = { command, args, port, readyPath: '/health', signal, env };
+  return start({ ...plan, name: 'mlx_lm.server' });
+}
+
 /** `entry` is what Node runs: the launcher, or a built main.js. */
 export async function startHearth(
   options: ServerOptions,
@@ -87,6 +106,7 @@ export async function startHearth(
   const env = {
     HEARTH_MODEL_DEFAULTS_THREADS: String(options.threads),
     HEARTH_MODEL_DEFAULTS_HIGH_SPARE: String(options.highSpare ?? 1),
+    ...options.environment,
   };
   const plan = {
     name: 'hearth',

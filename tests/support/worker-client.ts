@@ -91,9 +91,12 @@ export class WorkerClient {
     return this.#gone;
   }
 
-  async load(spec: Partial<LoadMessage> & { readonly path: string }): Promise<LoadedMessage> {
+  async load(
+    spec: Partial<LoadMessage> & { readonly path: string },
+    heartbeat = HEARTBEAT,
+  ): Promise<LoadedMessage> {
     await this.until(() => this.messages.some(({ type }) => type === 'hello'));
-    this.#channel.send({ type: 'welcome', version: VERSION, heartbeat: HEARTBEAT });
+    this.#channel.send({ type: 'welcome', version: VERSION, heartbeat });
     // One thread: beside the workers of other tests two would wait for each other, spinning.
     const load = { contextTokens: 512, slots: 4, threads: 1, gpu: 'off' } as const;
     this.#channel.send({ type: 'load', ...load, ...spec });
@@ -147,6 +150,11 @@ export class WorkerClient {
 
   credit(call: number, tokens: number): void {
     this.#channel.send({ type: 'credit', call, tokens });
+  }
+
+  /** A sign of life, for a worker that is asked for nothing longer than it waits for its parent. */
+  tick(): void {
+    this.#channel.send({ type: 'tick' });
   }
 
   setThreads(threads: number): void {
