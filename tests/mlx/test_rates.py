@@ -22,6 +22,21 @@ def test_a_chunk_holds_up_running_rows_for_150_ms() -> None:
     assert measured(2).chunk_tokens(decoding=3) == 300
 
 
+def test_where_decode_steps_are_slow_it_holds_them_up_for_six_of_them() -> None:
+    rates = measured(1)
+    rates.record(prompt_tokens=0, decoding=2, ms=60)
+    assert rates.chunk_tokens(decoding=2) == 360
+    assert rates.chunk_tokens(decoding=2, priority="low") == 120
+    rates.record(prompt_tokens=0, decoding=1, ms=10)
+    assert rates.chunk_tokens(decoding=1) == 150
+
+
+def test_and_never_for_longer_than_600_ms() -> None:
+    rates = measured(0.5)
+    rates.record(prompt_tokens=0, decoding=1, ms=2000)
+    assert rates.chunk_tokens(decoding=1) == 300
+
+
 def test_a_prompt_of_the_low_class_holds_them_up_for_a_third_of_that() -> None:
     assert measured(1).chunk_tokens(decoding=3, priority="low") == 50
     assert measured(1).chunk_tokens(decoding=3, priority="high") == 150
