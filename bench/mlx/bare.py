@@ -18,16 +18,18 @@ import time
 from typing import Any
 
 import place  # noqa: F401
+
 from hearth_mlx.environment import prepare_environment
 
 prepare_environment()
 
 import mlx.core as mx  # noqa: E402
+from mlx_lm.generate import BatchGenerator, StopSequences  # noqa: E402
+
 from hearth_mlx.chain import RowChain  # noqa: E402
 from hearth_mlx.engine import LoadSpec, Sampling  # noqa: E402
 from hearth_mlx.loader import Loader  # noqa: E402
 from hearth_mlx.model import LoadedModel  # noqa: E402
-from mlx_lm.generate import BatchGenerator, StopSequences  # noqa: E402
 
 
 def main(path: str) -> None:
@@ -45,9 +47,7 @@ def _run(model: LoadedModel, asked: dict[str, Any]) -> dict[str, Any]:
     chains: dict[str, Any] = {}
     if asked["seeds"] is not None:
         rows = [
-            RowChain(
-                _sampling(asked, seed), prompt_tokens=len(prompt), vocabulary=model.vocabulary, constraint=None
-            )
+            RowChain(_sampling(asked, seed), prompt_tokens=len(prompt), vocabulary=model.vocabulary, constraint=None)
             for prompt, seed in zip(prompts, asked["seeds"], strict=True)
         ]
         chains = {"samplers": [row.sample for row in rows], "logits_processors": [[row.process] for row in rows]}

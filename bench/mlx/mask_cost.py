@@ -15,12 +15,14 @@ import sys
 import time
 
 import place  # noqa: F401
+
 from hearth_mlx.environment import prepare_environment
 
 prepare_environment()
 
 import mlx.core as mx  # noqa: E402
 import numpy as np  # noqa: E402
+
 from hearth_mlx.engine import Grammar, LoadSpec  # noqa: E402
 from hearth_mlx.loader import Loader  # noqa: E402
 from hearth_mlx.model import Constraints, Vocabulary  # noqa: E402

@@ -13,9 +13,10 @@ from typing import Any
 
 import mlx.core as mx
 import place  # noqa: F401
-from hearth_mlx.gguf import open_gguf
 from mlx.utils import tree_flatten
 from mlx_lm.utils import dequantize_model
+
+from hearth_mlx.gguf import open_gguf
 
 
 def repack(file: Path, folder: Path) -> None:

@@ -11,4 +11,4 @@ if blas:
 from mlx_lm.server import main  # noqa: E402
 
 if __name__ == "__main__":
-    main()
+    main()  # type: ignore[no-untyped-call]

@@ -12,6 +12,7 @@ import { pythonWith } from '../../support/python.ts';
 vi.setConfig({ testTimeout: 300_000 });
 const program = fileURLToPath(new URL('../../../src/worker/mlx', import.meta.url));
 const folder = fileURLToPath(new URL('../../mlx', import.meta.url));
+const benches = fileURLToPath(new URL('../../../bench/mlx', import.meta.url));
 const purpose = 'the Python tests of the MLX worker';
 const mlx = await mlxOrSkip(purpose);
 const tools = mlx && (await pythonWith(join(folder, 'requirements.txt'), purpose));
@@ -44,14 +45,10 @@ describe.skipIf(tools === undefined)('in Python', () => {
   );
 
   test('its types and its lint', async () => {
-    await python([
-      '-m',
-      'mypy',
-      '--config-file',
-      join(program, 'pyproject.toml'),
-      join(program, 'hearth_mlx'),
-    ]);
-    await python(['-m', 'ruff', 'check', '--no-cache', program, folder]);
-    await python(['-m', 'ruff', 'format', '--check', '--no-cache', program, folder]);
+    const config = join(program, 'pyproject.toml');
+    const places = [program, folder, benches];
+    await python(['-m', 'mypy', '--config-file', config, join(program, 'hearth_mlx'), benches]);
+    await python(['-m', 'ruff', 'check', '--no-cache', '--config', config, ...places]);
+    await python(['-m', 'ruff', 'format', '--check', '--no-cache', '--config', config, ...places]);
   });
 });
