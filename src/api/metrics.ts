@@ -31,6 +31,11 @@ const STATES: readonly ModelState[] = [
 /** Node's default of 10 ms wakes the process a hundred times a second for nothing. */
 const LOOP_PRECISION_MS = 50;
 
+/** Node reports the time between two looks, which on an idle loop is that between them. */
+export function loopLagSeconds(betweenLooksNs: number): number {
+  return Math.max(0, betweenLooksNs / 1e6 - LOOP_PRECISION_MS) / 1e3;
+}
+
 const LAG_PERCENTILES = [
   ['p50', 50],
   ['p99', 99],
@@ -158,7 +163,7 @@ export class Metrics implements Observer {
     this.#beginAtZero();
     this.#beforeScrape = () => {
       for (const [at, percentile] of LAG_PERCENTILES) {
-        lag.set({ at }, this.#loopDelay.percentile(percentile) / 1e9);
+        lag.set({ at }, loopLagSeconds(this.#loopDelay.percentile(percentile)));
       }
       this.#loopDelay.reset();
     };

@@ -1,12 +1,18 @@
 /** Observer calls → Prometheus text, in base units. Rows MX-012, MX-018, MX-019. */
 import { describe, expect, test } from 'vitest';
 
-import { Metrics } from '../../../src/api/metrics.ts';
+import { loopLagSeconds, Metrics } from '../../../src/api/metrics.ts';
 
 const LABELS = { model: 'm', priority: 'high' } as const;
 const HIGH = 'priority="high"';
 
 describe('metrics', () => {
+  test('an idle event loop has no lag: the time between two looks is none', () => {
+    expect(loopLagSeconds(50.069e6)).toBeCloseTo(0.000069, 6);
+    expect(loopLagSeconds(512)).toBe(0);
+    expect(loopLagSeconds(250e6)).toBeCloseTo(0.2, 6);
+  });
+
   test('the queue: depth goes up and down, only grants are waits', async () => {
     const metrics = new Metrics();
     metrics.queued(LABELS);
