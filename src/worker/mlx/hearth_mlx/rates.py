@@ -3,7 +3,7 @@ step should read. Twin of ``src/worker/backends/llama-cpp/rates.ts`` and of ``ch
 
 But here a decode step of its own comes with each chunk: where that is slow, so must the chunk be, or the newcomer
 waits longer for the others' tokens than for its own prompt. Measured on a CPU, 135 M in float32, 2,000 tokens beside
-one row: with chunks of 150 ms they take 1.85 times as long as alone, with chunks of six decode steps 1.25 times.
+one row: with chunks of 150 ms they take 1.8 times as long as alone, with chunks of six decode steps 1.3 times.
 
 Units:  milliseconds and tokens. Moving averages: a step weighs 0.3, so that a machine that slows down (heat,
         another worker) is followed within a few steps.
