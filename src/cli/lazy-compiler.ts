@@ -4,6 +4,7 @@
  *
  *   unused ──first constraint──▶ used ──close()──▶ closed
  */
+
 import type { Clock } from '../core/clock.ts';
 import type { ConstraintCompiler } from '../core/constraint.ts';
 import type { Log } from '../core/log.ts';

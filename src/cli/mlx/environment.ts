@@ -17,7 +17,7 @@ export const MLX_PROGRAM_DIR = join(import.meta.dirname, '..', '..', 'worker', '
 export const REQUIREMENTS = join(MLX_PROGRAM_DIR, 'requirements.txt');
 
 /** What to do where there is none, for messages. */
-export const SET_UP_MLX = 'Run "hearth mlx setup" once; it needs about 400 MB.';
+export const SET_UP_MLX = 'Run "hearth mlx setup" once; it needs about 300 MB.';
 
 export interface MlxPlace {
   /** The environment itself. */

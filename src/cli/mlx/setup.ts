@@ -51,15 +51,8 @@ export async function setUpMlx(flags: SetupFlags, context: CliContext): Promise<
     ]);
     await run('install mlx-lm and what it needs', uv.command, [
       ...['pip', 'install', '--quiet', '--python', join(growing, 'bin', 'python')],
-      ...[
-        '--require-hashes',
-        '--no-deps',
-        '--only-binary',
-        ':all:',
-        ...offline,
-        '-r',
-        REQUIREMENTS,
-      ],
+      ...['--require-hashes', '--no-deps', '--only-binary', ':all:'],
+      ...[...offline, '-r', REQUIREMENTS],
     ]);
     await selfTest(run, join(growing, 'bin', 'python'));
     if (flags.force) rmSync(folder, { recursive: true, force: true });

@@ -46,7 +46,7 @@ const START_MS = 20_000;
 const CHILDREN_MAX = 2;
 const WAITING_MAX = 64;
 const BUDGET_REFUSED_MS = 60_000;
-/** Of one grammar, wherever it is asked for. */
+/** Of the text of all grammars that are remembered. */
 const REMEMBERED_BYTES = 16 * 1024 * 1024;
 /** Of a refusal, which is a few lines. */
 const REFUSAL_BYTES = 1024;

@@ -1,6 +1,9 @@
 /**
  * The conversation of the worker that is written in Python, as a real process. Its engine is scripted
  * (`tests/mlx/scripted_worker.py` says what prompts can ask of it), so that no library is needed.
+ *
+ * Long, because it asks of one conversation all that `worker-ends`, `worker-fake` and `worker-payloads` ask of the Node
+ * worker, with the same helpers.
  */
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';

@@ -20,6 +20,8 @@ import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .borders import borders_of
+
 
 @dataclass(frozen=True, slots=True)
 class Settled:
@@ -81,7 +83,7 @@ class _Matcher:
     def __init__(self, stop: str) -> None:
         self.stop = stop
         self.matched = 0
-        self._borders = _borders_of(stop)
+        self._borders = borders_of(stop)
 
     def advance(self, character: str) -> bool:
         """True when the stop string is complete with this character."""
@@ -95,16 +97,3 @@ class _Matcher:
             return True
         self.matched = length
         return False
-
-
-def _borders_of(text: str) -> list[int]:
-    """The failure table of Knuth, Morris and Pratt: at i the longest proper border of the first i + 1."""
-    borders = [0] * len(text)
-    length = 0
-    for index in range(1, len(text)):
-        while length > 0 and text[length] != text[index]:
-            length = borders[length - 1]
-        if text[length] == text[index]:
-            length += 1
-        borders[index] = length
-    return borders

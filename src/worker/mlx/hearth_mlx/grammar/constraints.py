@@ -44,19 +44,27 @@ class GrammarConstraints:
         return Constraint(grammar, self._find(grammar).deep_copy(), self._vocabulary)
 
     def _find(self, grammar: Grammar) -> LLMatcher:
+        known = self._recall(grammar)
+        if known is not None:
+            return known
+        with self._compiling:
+            # The other thread may have had the same one.
+            known = self._recall(grammar)
+            if known is not None:
+                return known
+            compiled = self._compile(grammar.text)
+            with self._lock:
+                self._known[grammar.hash] = compiled
+                if len(self._known) > _MAX_KNOWN:
+                    self._known.popitem(last=False)
+        return compiled
+
+    def _recall(self, grammar: Grammar) -> LLMatcher | None:
         with self._lock:
             known = self._known.get(grammar.hash)
             if known is not None:
                 self._known.move_to_end(grammar.hash)
-                return known
-        with self._compiling:
-            compiled = self._compile(grammar.text)
-        with self._lock:
-            self._known[grammar.hash] = compiled
-            self._known.move_to_end(grammar.hash)
-            if len(self._known) > _MAX_KNOWN:
-                self._known.popitem(last=False)
-        return compiled
+            return known
 
     def _compile(self, text: str) -> LLMatcher:
         try:

@@ -1,15 +1,14 @@
-"""Finds the first end of a text in the bytes of an answer, over token borders.
-
-Source: D. Knuth, J. Morris, V. Pratt, "Fast pattern matching in strings", 1977.
-"""
+"""Finds the first end of a text in the bytes of an answer, over token borders."""
 
 from __future__ import annotations
+
+from ..borders import borders_of
 
 
 class Marker:
     def __init__(self, text: str) -> None:
         self._text = text.encode("utf-8")
-        self._borders = _borders_of(self._text)
+        self._borders = borders_of(self._text)
         self._matched = 0
 
     def end_in(self, data: bytes) -> int | None:
@@ -29,16 +28,3 @@ class Marker:
             if matched == len(text):
                 return matched, index + 1
         return matched, None
-
-
-def _borders_of(text: bytes) -> list[int]:
-    """At i: length of the longest proper border of the first i + 1 bytes."""
-    borders = [0] * len(text)
-    length = 0
-    for index in range(1, len(text)):
-        while length > 0 and text[length] != text[index]:
-            length = borders[length - 1]
-        if text[length] == text[index]:
-            length += 1
-        borders[index] = length
-    return borders
